@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Modules run as users run them: by ansible-playbook of the environment pytest runs in, on this host."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+#: Not resolved: the interpreter of a virtual environment is a link, and its neighbours are what we want.
+BIN = Path(sys.executable).parent
+
+
+class Result(dict[str, Any]):
+    """The result of one task. ``output`` is everything ansible-playbook printed, to look for what must not be there."""
+
+    output: str
+
+
+def environment() -> dict[str, str]:
+    return dict(
+        os.environ,
+        ANSIBLE_CONFIG=str(CHECKOUT / "ansible.cfg"),
+        ANSIBLE_STDOUT_CALLBACK="ansible.posix.json",
+        ANSIBLE_LOCALHOST_WARNING="false",
+        ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
+        LC_ALL="C.UTF-8",
+    )
+
+
+def run_tasks(
+    tasks: list[dict[str, Any]], check: bool = False, diff: bool = False, verbose: bool = False
+) -> list[Result]:
+    """Run tasks (``{"finaegis.runbook.x": {...}}``) one by one in one play; a failed one does not stop the next.
+
+    Arguments travel in a file, so they are seen by Ansible alone.
+    """
+    play = [{"hosts": "localhost", "gather_facts": False, "tasks": [{**task, "ignore_errors": True} for task in tasks]}]
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "play.json.yml")
+        path.write_text(json.dumps(play))
+        argv = [
+            str(BIN / "ansible-playbook"),
+            str(path),
+            *["--check"] * check,
+            *["--diff"] * diff,
+            *["-vvvv"] * verbose,
+        ]
+        done = subprocess.run(argv, cwd=CHECKOUT, env=environment(), capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
+    try:
+        report = json.loads(done.stdout[done.stdout.index("{\n") :])
+        found = [task["hosts"]["localhost"] for task in report["plays"][0]["tasks"]]
+    except (ValueError, LookupError) as error:
+        raise AssertionError(f"ansible-playbook did not run the play (rc {done.returncode}):\n{output}") from error
+    results = [Result(one) for one in found]
+    for result in results:
+        result.output = output
+    return results
+
+
+def run_module(
+    name: str, args: dict[str, Any], check: bool = False, diff: bool = False, verbose: bool = False
+) -> Result:
+    """Run one module of this collection and return its result, failed or not."""
+    return run_tasks([{f"finaegis.runbook.{name}": args}], check, diff, verbose)[0]
