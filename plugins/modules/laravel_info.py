@@ -1,5 +1,4 @@
 #!/usr/bin/python
-# -*- coding: utf-8 -*-
 # Copyright: (c) 2026, FinAegis contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -80,9 +79,19 @@ application:
     hostname: web-1
     maintenance: {driver: file, store: null, down: false}
     caches: {config: true, routes: true, events: false}
-    cache: {store: redis, driver: redis, prefix: bank_cache_, redis: {connection: cache, host: 192.0.2.10, port: 6379, db: 1, prefix: bank_database_}}
-    queue: {connection: redis, driver: redis, queue: default, redis: {connection: default, host: 192.0.2.10, port: 6379, db: 0, prefix: bank_database_}}
-    horizon: {prefix: "bank_horizon:", redis: {connection: default, host: 192.0.2.10, port: 6379, db: 0, prefix: bank_database_}}
+    cache:
+      store: redis
+      driver: redis
+      prefix: bank_cache_
+      redis: {connection: cache, host: 192.0.2.10, port: 6379, db: 1, prefix: bank_database_}
+    queue:
+      connection: redis
+      driver: redis
+      queue: default
+      redis: {connection: default, host: 192.0.2.10, port: 6379, db: 0, prefix: bank_database_}
+    horizon:
+      prefix: "bank_horizon:"
+      redis: {connection: default, host: 192.0.2.10, port: 6379, db: 0, prefix: bank_database_}
     cache_clear: {safe: true, destroys: []}
 migrations:
   description:

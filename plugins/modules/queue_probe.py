@@ -1,5 +1,4 @@
 #!/usr/bin/python
-# -*- coding: utf-8 -*-
 # Copyright: (c) 2026, FinAegis contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -127,7 +126,12 @@ def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     result: Dict[str, Any] = {"seen": [], "unseen": list(params["queues"]), "store": store, "seconds": 0.0}
     if check_mode:
         return result
-    data = {"queues": params["queues"], "connection": params["connection"], "store": store, "seconds": params["wait_timeout"] + 3600}
+    data = {
+        "queues": params["queues"],
+        "connection": params["connection"],
+        "store": store,
+        "seconds": params["wait_timeout"] + 3600,
+    }
     marks = probe.send(*where, data)
     if params["wait"]:
         result["unseen"] = probe.unseen(*where, store, marks, params["wait_timeout"])
@@ -135,9 +139,10 @@ def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         result["seconds"] = round(time.monotonic() - started, 2)
     if params["wait"] and result["unseen"]:
         raise Failed(
-            "No worker ran the probe job within %d seconds on: %s." % (params["wait_timeout"], ", ".join(result["unseen"])),
+            "No worker ran the probe job within %d seconds on: %s."
+            % (params["wait_timeout"], ", ".join(result["unseen"])),
             "The jobs stay queued. See horizon_status for who serves these queues, whether they are paused and how long they are.",
-            **result
+            **result,
         )
     return result
 

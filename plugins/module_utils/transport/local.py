@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -60,7 +61,9 @@ class LocalTransport(Transport):
         finally:
             if process.poll() is None:
                 _signal_group(process, signal.SIGKILL)
-        return Outcome(target, rc, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"), time.monotonic() - start)
+        return Outcome(
+            target, rc, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"), time.monotonic() - start
+        )
 
     def read(self, target: str, path: str) -> Optional[str]:
         try:
@@ -79,10 +82,8 @@ class LocalTransport(Transport):
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _stop(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
