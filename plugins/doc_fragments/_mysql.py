@@ -32,7 +32,8 @@ options:
   config_file:
     description:
       - An option file whose C([client]) section gives user, password, host, port and socket where the options here are omitted.
-      - Omitted, no option file is read.
+      - An option that has its default counts as omitted; a O(login_host) other than the default wins over a socket in the file.
+      - C(!include) lines are not followed. Omitted, no option file is read.
     type: path
   ca_cert:
     description: File with the certificate authority, in PEM; when given, TLS is required and the certificate verified.
