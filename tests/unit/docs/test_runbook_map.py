@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from pathlib import Path
 
 import pytest
-import yaml
+from unit.docs.on_disk import ROOT, is_there, option_names
 from unit.docs.runbook_lines import Row, map_rows, runbook_lines
 
-ROOT = Path(__file__).parents[3]
 RUNBOOK = (ROOT / "tests/fixtures/RUNBOOK.md").read_text(encoding="utf-8")
 MAP = (ROOT / "docs/runbook_map.md").read_text(encoding="utf-8")
 ROWS = map_rows(MAP)
@@ -24,11 +21,6 @@ LATER_WORK = {
     "Log rotation",
     "Daily operations",
     "Incident response",
-}
-PLACES = {
-    "module": "plugins/modules/{}.py",
-    "role": "roles/{}/meta/argument_specs.yml",
-    "playbook": "playbooks/{}.yml",
 }
 #: ``module `artisan` (`queue:retry all`)``: a name that is built and, in brackets, its options or artisan commands.
 RUNNER = re.compile(r"(module|role|playbook) `(\w+)`(?: \(((?:`[^`]+`(?:, )?)+)\))?")
@@ -50,21 +42,6 @@ def difference(text: str, rows: list[Row]) -> list[str]:
     return problems
 
 
-@cache
-def option_names(kind: str, name: str) -> set[str]:
-    """Return the options of a module, or the inputs of a role."""
-    text = (ROOT / PLACES[kind].format(name)).read_text(encoding="utf-8")
-    if kind == "role":
-        return set(yaml.safe_load(text)["argument_specs"]["main"]["options"])
-    block = re.search(r'^DOCUMENTATION = r?"""\n(.*?)^"""', text, re.DOTALL | re.MULTILINE)
-    documentation = yaml.safe_load(block.group(1)) if block else {}
-    names = set(documentation.get("options", {}))
-    for fragment in documentation.get("extends_documentation_fragment", []):
-        path = ROOT / "plugins/doc_fragments" / (fragment.split(".")[2] + ".py")
-        names |= set(re.findall(r"^  (\w+):$", path.read_text(encoding="utf-8"), re.MULTILINE))
-    return names
-
-
 def faults(row: Row) -> list[str]:
     """Return what is wrong with the names in a row."""
     problems = []
@@ -74,7 +51,7 @@ def faults(row: Row) -> list[str]:
     elif not RUNNER.match(row.runs) or RUNNER.sub("", row.runs).replace(" and ", "") != "":
         problems.append("the second column is not in its words")
     for kind, name, brackets in RUNNER.findall(f"{row.runs} | {row.difference}"):
-        if not (ROOT / PLACES[kind].format(name)).is_file():
+        if not is_there(kind, name):
             problems.append(f"there is no {kind} {name}")
         elif name != "artisan":
             options = {option.split(":")[0] for option in re.findall(r"`([^`]+)`", brackets)}
