@@ -17,6 +17,8 @@ def describe(params: Dict[str, Any]) -> str:
     """Where the connection goes, without credentials."""
     if params.get("redis_url"):
         parsed = urlsplit(params["redis_url"])
+        if parsed.scheme == "unix":
+            return parsed.path
         return "%s://%s:%s%s" % (parsed.scheme, parsed.hostname, parsed.port or 6379, parsed.path)
     if params.get("redis_unix_socket"):
         return "%s db %d" % (params["redis_unix_socket"], params["redis_db"])
@@ -29,10 +31,18 @@ def connect(params: Dict[str, Any]) -> Any:
     :raises Unavailable: when the server can't be reached, refuses the credentials or the library is missing.
     """
     redis = load("redis", "redis")
-    timeouts = {"socket_connect_timeout": params["redis_timeout"], "socket_timeout": params["redis_timeout"]}
+    settings = {
+        "socket_connect_timeout": params["redis_timeout"],
+        "socket_timeout": params["redis_timeout"],
+        # The library repeats a command whose answer was lost (redis-py 8: ten times). A command that was carried out once
+        # must not be again, and a server that is away is to be told at once.
+        "retry": redis.retry.Retry(redis.backoff.NoBackoff(), 0),
+        # The same shape of replies whatever the server and the library prefer.
+        "protocol": 2,
+    }
     with errors(params):
         if params.get("redis_url"):
-            client = redis.Redis.from_url(params["redis_url"], **timeouts)
+            client = redis.Redis.from_url(params["redis_url"], **settings)
         else:
             tls = {"ssl": True, "ssl_ca_certs": params.get("redis_ca_cert")} if params["redis_tls"] else {}
             place = (
@@ -46,7 +56,7 @@ def connect(params: Dict[str, Any]) -> Any:
                 password=params.get("redis_password"),
                 **place,
                 **tls,
-                **timeouts,
+                **settings,
             )
         client.ping()
     return client
@@ -60,16 +70,16 @@ def errors(params: Dict[str, Any]) -> Iterator[None]:
         yield
     except redis.exceptions.AuthenticationError as error:
         raise Unavailable(
-            "Redis at %s refused the login: %s." % (describe(params), error),
+            "Redis at %s refused the login: %s." % (describe(params), str(error).rstrip(".")),
             "Check redis_username and redis_password.",
         ) from error
     except redis.exceptions.ResponseError as error:
         raise Unavailable(
-            "Redis at %s refused a command: %s." % (describe(params), error),
+            "Redis at %s refused a command: %s." % (describe(params), str(error).rstrip(".")),
             "Check the database number, the rights of the user (ACL) and whether this is the primary.",
         ) from error
     except (redis.exceptions.RedisError, OSError, ValueError) as error:
         raise Unavailable(
-            "Redis at %s can't be used: %s." % (describe(params), error),
+            "Redis at %s can't be used: %s." % (describe(params), str(error).rstrip(".")),
             "Check the redis_* options and that the server runs and is reachable from where this task runs.",
         ) from error
