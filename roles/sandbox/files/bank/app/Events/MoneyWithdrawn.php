@@ -1,0 +1,12 @@
+<?php
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+namespace App\Events;
+
+class MoneyWithdrawn
+{
+    /** @param int $amount in minor units (cents) */
+    public function __construct(public int $amount, public string $reference)
+    {
+    }
+}
