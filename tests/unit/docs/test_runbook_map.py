@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from ansible_collections.finaegis.runbook.plugins.module_utils.laravel.absent import INSTEAD
+from ansible_collections.finaegis.runbook.plugins.module_utils.laravel.contracts import find
 from unit.docs.on_disk import ROOT, is_there, option_names
 from unit.docs.runbook_lines import Row, map_rows, runbook_lines
 
@@ -53,8 +55,13 @@ def faults(row: Row) -> list[str]:
     for kind, name, brackets in RUNNER.findall(f"{row.runs} | {row.difference}"):
         if not is_there(kind, name):
             problems.append(f"there is no {kind} {name}")
-        elif name != "artisan":
-            options = {option.split(":")[0] for option in re.findall(r"`([^`]+)`", brackets)}
+            continue
+        quoted = re.findall(r"`([^`]+)`", brackets)
+        if name == "artisan":
+            problems += [] if quoted else ["artisan runs no command"]
+            problems += [f"no contract for {command}" for command in quoted if not find(command.split()[0])]
+        else:
+            options = {option.split(":")[0] for option in quoted}
             problems += [
                 f"{kind} {name} has no option {option}" for option in sorted(options - option_names(kind, name))
             ]
@@ -67,6 +74,13 @@ def test_every_line_has_its_row_and_every_row_its_line() -> None:
 
 def test_what_the_rows_name_is_there() -> None:
     assert [problem for row in ROWS for problem in faults(row)] == []
+
+
+def test_the_map_and_the_artisan_module_agree_on_what_does_not_exist() -> None:
+    commands = {row: row.line.split()[2] for row in ROWS if row.line.startswith("php artisan ")}
+    missing = {row for row, command in commands.items() if command in INSTEAD}
+    assert missing
+    assert {row for row in commands if row.difference.startswith("does not exist")} == missing
 
 
 def test_the_page_explains_the_later_work() -> None:
@@ -99,7 +113,11 @@ class TestTheCheckCanFail:
             "waits for: better times",
             "somebody",
             "",
-            "module `horizon_control` (`no_such_option: 1`)",
+            "module `environment_lock` (`no_such_option: 1`)",
+            "role `maintenance` (`maintenance_no_such_input`)",
+            "module `artisan`",
+            "module `artisan` (`no:such-command --now`)",
+            "module `artisan` (`migrate`) or so",
         ],
     )
     def test_a_name_that_is_not_there(self, runs: str) -> None:
