@@ -90,3 +90,23 @@ def _read(path: str) -> Dict[str, str]:
             "The option file %s can't be read: %s." % (path, getattr(error, "strerror", None) or "it is not UTF-8"),
             "Check config_file and its permissions where this task runs.",
         ) from error
+
+
+def client_options(to: Login, mariadb_program: bool) -> Dict[str, str]:
+    """The ``[client]`` section that makes a client program log in the same way. The dialect is the program's, not the server's."""
+    options = {"user": to.user, "password": to.password}
+    if to.unix_socket:
+        options.update(protocol="SOCKET", socket=to.unix_socket)
+    else:
+        options.update(protocol="TCP", host=to.host, port=str(to.port))  # without TCP "localhost" would mean a socket
+    for name, value in (("ssl-ca", to.ca_cert), ("ssl-cert", to.client_cert), ("ssl-key", to.client_key)):
+        if value:
+            options[name] = value
+    if to.wants_tls and mariadb_program:
+        options["ssl"] = "1"
+        if to.ca_cert and to.check_hostname:
+            options["ssl-verify-server-cert"] = "1"
+    elif to.wants_tls:
+        verified = "VERIFY_IDENTITY" if to.check_hostname else "VERIFY_CA"
+        options["ssl-mode"] = verified if to.ca_cert else "REQUIRED"
+    return options
