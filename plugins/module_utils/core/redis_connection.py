@@ -18,7 +18,7 @@ def describe(params: Dict[str, Any]) -> str:
     if params.get("redis_url"):
         parsed = urlsplit(params["redis_url"])
         if parsed.scheme == "unix":
-            return parsed.path
+            return str(parsed.path)
         return "%s://%s:%s%s" % (parsed.scheme, parsed.hostname, parsed.port or 6379, parsed.path)
     if params.get("redis_unix_socket"):
         return "%s db %d" % (params["redis_unix_socket"], params["redis_db"])
