@@ -8,7 +8,8 @@ export PATH=$PWD/.venv/bin:$PATH ANSIBLE_HOME=$PWD/.cache/ansible LC_ALL=C.UTF-8
 docs=.cache/docs
 rm -rf "$docs"
 # antsibull-docs refuses a directory that others can write to.
-mkdir -p -m 755 "$docs/rst"
+mkdir -p "$docs/rst"
+chmod 755 "$docs/rst"
 cat >"$docs/conf.py" <<'EOF'
 project = "finaegis.runbook"
 copyright = "FinAegis contributors"

@@ -13,7 +13,7 @@ packages=(
   ca-certificates git rsync shellcheck zstd
   php-cli php-laravel-framework php-redis php-mysql php-mbstring php-xml php-curl
   mariadb-server-core mariadb-client redis-tools
-  debootstrap podman runc netavark aardvark-dns
+  debootstrap podman runc netavark aardvark-dns iptables
 )
 # ansible-core 2.21, the newest in requirements/dev.txt, runs on 3.12 to 3.14, the floor (2.19) on 3.11 to 3.13.
 newest_pythons="3.14 3.13 3.12 3.11"
@@ -23,7 +23,7 @@ say() { printf 'env: %s\n' "$*"; }
 die() { printf 'env: %s\n' "$*" >&2; exit 1; }
 
 install_packages() {
-  local missing=() package as_root=()
+  local missing=() package as_root=() hidden=()
   for package in "$@"; do
     # db:Status-Abbrev "ii ": wanted and installed.
     [[ "$(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null)" == "ii "* ]] || missing+=("$package")
@@ -35,7 +35,9 @@ install_packages() {
   fi
   say "installing ${missing[*]}"
   "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+  # Packages start services of theirs where systemd runs. Here they don't see it, so this machine's stay as they are.
+  [[ -d /run/systemd/system ]] && hidden=(unshare --mount sh -c 'mount -t tmpfs none /run/systemd/system && exec "$@"' sh)
+  "${as_root[@]}" "${hidden[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
     -o Dpkg::Use-Pty=0 "${missing[@]}" >/dev/null
 }
 
