@@ -201,11 +201,11 @@ seconds:
   type: float
   sample: 1.25
 targets:
-  description: The same values for each target, with its name.
+  description: The outcome for each target, with its name; with several targets also its stdout, stderr and json.
   returned: always, unless the command could not be started
   type: list
   elements: dict
-  sample: [{target: web-1, outcome: done, changed: true, rc: 0}]
+  sample: [{target: web-1, outcome: done, changed: true, judged_by: text, message: 2 migration(s) run., rc: 0, seconds: 1.25}]
 skip_reason:
   description: Why the task was skipped.
   returned: when O(unavailable=skip) and the application has no such command or option

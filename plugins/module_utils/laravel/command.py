@@ -12,14 +12,18 @@ from typing import Any, Dict, List, Sequence, Tuple
 from ..core.errors import BadInput, Refused
 from ..transport.base import Outcome
 from . import output
+from .advice import error_advice
 from .artisan import Artisan
 from .capabilities import Capabilities
-from .contract import DONE, NOTHING, OUTCOMES, UNAVAILABLE, Contract, Judgement, Version
+from .contract import DONE, FAILED, NOTHING, OUTCOMES, UNAVAILABLE, Contract, Judgement, Version
 from .contracts import find
 from .judge import LIST, judge, unavailable
 
 _NAME = re.compile(r"^[A-Za-z0-9_][\w:.-]*$")
 _SECRET_OPTION = re.compile(r"^--(secret|password|token)(=|$)")
+#: What each entry of ``targets`` has; the output only where there are several, because it is in the result already.
+_SUMMARY = ("target", "outcome", "changed", "judged_by", "message", "rc", "seconds")
+_OUTPUT = ("stdout", "stderr", "json")
 _MUTE = ("-q", "--quiet", "--silent", "--ansi")
 
 
@@ -149,14 +153,19 @@ def together(results: Sequence[Dict[str, Any]], with_diff: bool) -> Dict[str, An
     if with_diff and previewable and result["outcome"] == DONE:
         result["diff"] = {"before": "", "after": _statements(result["stdout"])}
     del result["target"]
-    return {**result, "changed": any(one["changed"] for one in results), "targets": list(results)}
+    keys = _SUMMARY if len(results) == 1 else _SUMMARY + _OUTPUT
+    targets = [{key: one[key] for key in keys} for one in results]
+    return {**result, "changed": any(one["changed"] for one in results), "targets": targets}
 
 
 def complaint(app_dir: str, request: Request, result: Dict[str, Any]) -> str:
     """The error message: what was tried, on what, what came back, what to do."""
     where = ", ".join(one["target"] for one in result["targets"] if one["outcome"] == result["outcome"])
     text = "artisan %s in %s on %s: %s. %s" % (request.command, app_dir, where, result["outcome"], result["message"])
-    return text + (" Part of it was done before." if result["changed"] and result["outcome"] == "failed" else "")
+    if result["outcome"] != FAILED:
+        return text
+    part = " Part of it was done before." if result["changed"] else ""
+    return "%s%s %s" % (text, part, error_advice(result["message"]))
 
 
 def _statements(stdout: str) -> str:

@@ -343,5 +343,9 @@ CONTRACTS: Tuple[Contract, ...] = (
 
 
 def find(command: str, version: Version = ()) -> Tuple[Contract, ...]:
-    """The entries for a command that cover a version of Laravel; with an unknown version all of them, the newest first."""
-    return tuple(reversed([entry for entry in CONTRACTS if entry.command == command and entry.covers(version)]))
+    """The entries for a command that cover a version of Laravel; all of them, the newest first, where none does or it is unknown.
+
+    An application may have brought a command of a later version along.
+    """
+    entries = [entry for entry in reversed(CONTRACTS) if entry.command == command]
+    return tuple([entry for entry in entries if entry.covers(version)] or entries)

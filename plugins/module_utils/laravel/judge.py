@@ -9,7 +9,7 @@ import re
 from typing import Any, List, Optional, Sequence, Tuple
 
 from . import output
-from .absent import command_advice, option_advice
+from .advice import command_advice, option_advice
 from .contract import DONE, FAILED, LOCKED, NOTHING, REFUSED, UNAVAILABLE, Contract, Judgement, Says, Version
 from .contracts import find
 

@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, FinAegis contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Commands and options that people expect, the runbook's among them, and that do not exist: what to use instead."""
+"""What to do when a command, an option or something it needs is not there; the runbook names many that do not exist."""
 
 from __future__ import annotations
 
+import re
 from typing import Dict, Tuple
 
 from .contract import Version
@@ -62,6 +63,36 @@ OPTION_INSTEAD: Dict[Tuple[str, str], str] = {
     ): "It came with Laravel 11.38; run config:clear, route:clear, view:clear and event:clear instead.",
     ("queue:failed", "--queue"): "Read the table failed_jobs, or filter the list by queue.",
 }
+
+
+#: What the first line of an error says -> what to do; the first that matches.
+_ERRORS: Tuple[Tuple[str, str], ...] = (
+    (
+        r"vendor/autoload\.php",
+        "The packages are not installed: run composer install, or check that app_dir is the current release.",
+    ),
+    (
+        r"SQLSTATE\[\w+\] \[(2002|2003|2006)\]",
+        "The database does not answer: check DB_HOST and DB_PORT, and that it runs.",
+    ),
+    (
+        r"SQLSTATE\[\w+\] \[(1044|1045|1049)\]",
+        "The database refuses: check DB_DATABASE, DB_USERNAME, DB_PASSWORD and its grants.",
+    ),
+    (r"Operation not permitted", "The process belongs to another user: run the task as that one (become_user)."),
+    (r"Permission denied|not writable", "Run the task as the user the application runs as (become_user)."),
+    (
+        r"^Connection refused$|NOAUTH|WRONGPASS|php_network_getaddresses",
+        "Redis does not answer: check REDIS_HOST, REDIS_PORT and REDIS_PASSWORD.",
+    ),
+    (r"Not enough arguments|arguments expected|Too many arguments", "'php artisan help COMMAND' shows its arguments."),
+)
+_ELSE = "storage/logs/laravel.log there may say more."
+
+
+def error_advice(message: str) -> str:
+    """What to do about the error in ``message``: a sentence."""
+    return next((advice for pattern, advice in _ERRORS if re.search(pattern, message)), _ELSE)
 
 
 def _since(found: Version, version: Version) -> str:
