@@ -13,9 +13,8 @@ import pytest
 from unit.docs.on_disk import ROOT
 
 FACT = re.compile(r"\brunbook_[a-z_]+\b")
-DOCUMENTED = set(
-    re.findall(r"^\| `(runbook_\w+)` \|", (ROOT / "docs/inventory.md").read_text(encoding="utf-8"), re.MULTILINE)
-)
+GUIDE = (ROOT / "docs/inventory.md").read_text(encoding="utf-8")
+DOCUMENTED = set(re.findall(r"^\| `(runbook_\w+)` \|", GUIDE, re.MULTILINE))
 INVENTORIES = sorted(path for path in (ROOT / "inventories").iterdir() if path.is_dir())
 
 
@@ -25,10 +24,9 @@ def facts_in(*patterns: str) -> set[str]:
 
 
 def test_every_fact_that_is_read_is_documented_and_no_other() -> None:
-    assert (
-        facts_in("roles/*/defaults/*.yml", "roles/*/tasks/**/*.yml", "roles/*/vars/*.yml", "playbooks/*.yml")
-        == DOCUMENTED
-    )
+    read = facts_in("roles/*/defaults/*.yml", "roles/*/tasks/**/*.yml", "roles/*/vars/*.yml", "playbooks/*.yml")
+    later = set(re.findall(r"^\| `(runbook_\w+)` \|.* No role reads it yet\. \|$", GUIDE, re.MULTILINE))
+    assert read == DOCUMENTED - later
 
 
 @pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)
@@ -37,8 +35,7 @@ def test_an_inventory_sets_only_documented_facts(inventory: Path) -> None:
 
 
 def test_the_example_shows_every_fact_without_a_default() -> None:
-    text = (ROOT / "docs/inventory.md").read_text(encoding="utf-8")
-    required = set(re.findall(r"^\| `(runbook_\w+)` \| none \|", text, re.MULTILINE))
+    required = set(re.findall(r"^\| `(runbook_\w+)` \| none \|(?!.*reads it yet)", GUIDE, re.MULTILINE))
     assert required
     assert required <= facts_in("inventories/example/**/*.yml")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.finaegis.runbook.plugins.module_utils.laravel.absent import INSTEAD
+from ansible_collections.finaegis.runbook.plugins.module_utils.laravel.advice import INSTEAD
 from ansible_collections.finaegis.runbook.plugins.module_utils.laravel.contracts import find
 from unit.docs.on_disk import ROOT, is_there, option_names
 from unit.docs.runbook_lines import Row, map_rows, runbook_lines
