@@ -211,7 +211,7 @@ def _dump(connection: mysql.Connection, params: Dict[str, Any], plan: Plan, mani
 
 
 def _nothing(plan: Plan) -> str:
-    return "Nothing was left at %s or beside it." % plan.path
+    return "Nothing of it is left; what was at %s before is untouched." % plan.path
 
 
 def _stream(
