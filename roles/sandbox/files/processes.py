@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
@@ -60,10 +61,8 @@ def end(directory: Path, program: str | None, grace_seconds: float) -> int:
         for pid in pids:
             if late or pid not in asked:
                 asked.add(pid)
-                try:
+                with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
-                except ProcessLookupError:
-                    pass
         if time.monotonic() > give_up:
             sys.exit(f"These processes of {directory} could not be ended: {pids}")
         time.sleep(POLL_SECONDS)
@@ -74,7 +73,9 @@ def supervisor(directory: Path) -> Any:
     """The supervisor's own interface; None when nobody answers on its socket."""
     from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]  # ships no types
 
-    server = ServerProxy("http://127.0.0.1", transport=SupervisorTransport(serverurl=f"unix://{directory}/run/supervisor.sock"))
+    server = ServerProxy(
+        "http://127.0.0.1", transport=SupervisorTransport(serverurl=f"unix://{directory}/run/supervisor.sock")
+    )
     try:
         server.supervisor.getState()
     except (OSError, Fault):
@@ -102,7 +103,11 @@ def start(directory: Path, restart: list[str], timeout_seconds: float) -> list[s
     give_up = time.monotonic() + timeout_seconds
     while time.monotonic() < give_up:
         interface = supervisor(directory)
-        states = {info["name"]: info["statename"] for info in interface.getAllProcessInfo()} if interface else {"": "STARTING"}
+        states = (
+            {info["name"]: info["statename"] for info in interface.getAllProcessInfo()}
+            if interface
+            else {"": "STARTING"}
+        )
         if set(states.values()) == {"RUNNING"}:
             return done
         for name, state in states.items():
@@ -146,7 +151,7 @@ def main() -> None:
     parser.add_argument("--restart", default="", help="programs to restart, separated by commas")
     parser.add_argument("--seconds", type=float, default=15, help="how long to wait")
     options = parser.parse_args()
-    directory = options.directory
+    directory = options.directory.resolve()
     if options.action == "start":
         done = start(directory, [name for name in options.restart.split(",") if name], options.seconds)
         print(json.dumps({"changed": bool(done), "done": done}))

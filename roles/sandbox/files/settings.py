@@ -92,8 +92,9 @@ def draw_secrets(kept: dict[str, str]) -> dict[str, str]:
     return {**drawn, **kept}
 
 
-def describe(directory: Path, hosts: list[str], programs: dict[str, str], ports: dict[str, int],
-             secret: dict[str, str]) -> dict[str, Any]:
+def describe(
+    directory: Path, hosts: list[str], programs: dict[str, str], ports: dict[str, int], secret: dict[str, str]
+) -> dict[str, Any]:
     """Everything a user of the sandbox may want to know, in the words of the inventory."""
     return {
         "dir": str(directory),
@@ -102,24 +103,35 @@ def describe(directory: Path, hosts: list[str], programs: dict[str, str], ports:
         "secrets": secret,
         "supervisor": {"config": f"{directory}/supervisord.conf", "ctl": programs["supervisorctl"]},
         "mysql": {
-            "host": "127.0.0.1", "port": ports["mysql"], "socket": f"{directory}/run/mysql.sock", "database": "bank",
+            "host": "127.0.0.1",
+            "port": ports["mysql"],
+            "socket": f"{directory}/run/mysql.sock",
+            "database": "bank",
             "app": {"user": "bank", "password": secret["mysql_app"]},
             "admin": {"user": "operator", "password": secret["mysql_admin"]},
         },
         "redis": {"host": "127.0.0.1", "port": ports["redis"], "password": secret["redis"], "db": 0, "cache_db": 1},
         "s3": {
-            "endpoint_url": f"http://127.0.0.1:{ports['s3']}", "region": "us-east-1", "bucket": "backups",
-            "access_key": secret["s3_access"], "secret_key": secret["s3_secret"],
+            "endpoint_url": f"http://127.0.0.1:{ports['s3']}",
+            "region": "us-east-1",
+            "bucket": "backups",
+            "access_key": secret["s3_access"],
+            "secret_key": secret["s3_secret"],
         },
         "app": {
-            "name": "Sandbox Bank", "key": secret["app_key"],
-            "queue_prefix": "sandbox_bank_database_", "horizon_prefix": "sandbox_bank_horizon:",
+            "name": "Sandbox Bank",
+            "key": secret["app_key"],
+            "queue_prefix": "sandbox_bank_database_",
+            "horizon_prefix": "sandbox_bank_horizon:",
         },
         "hosts": {
             host: {
-                "root": f"{directory}/hosts/{host}", "current": f"{directory}/hosts/{host}/current",
-                "port": ports[host], "url": f"http://127.0.0.1:{ports[host]}",
-                "web_program": f"{host}-web", "horizon_program": f"{host}-horizon",
+                "root": f"{directory}/hosts/{host}",
+                "current": f"{directory}/hosts/{host}/current",
+                "port": ports[host],
+                "url": f"http://127.0.0.1:{ports[host]}",
+                "web_program": f"{host}-web",
+                "horizon_program": f"{host}-horizon",
             }
             for host in hosts
         },
@@ -135,8 +147,10 @@ def check_directory(directory: Path) -> None:
     if not re.fullmatch(r"[\w./@+-]+", str(directory)):
         refuse(f"{directory} holds characters that the programs' configurations can't; take a plainer sandbox_dir.")
     if len(str(directory)) > LONGEST_DIRECTORY:
-        refuse(f"{directory} is {len(str(directory))} characters long; a Unix socket below it would have too long a name. "
-               f"Take a sandbox_dir of at most {LONGEST_DIRECTORY} characters.")
+        refuse(
+            f"{directory} is {len(str(directory))} characters long; a Unix socket below it would have too long a name. "
+            f"Take a sandbox_dir of at most {LONGEST_DIRECTORY} characters."
+        )
     if directory.is_dir() and any(directory.iterdir()) and not (directory / "sandbox.json").is_file():
         refuse(f"{directory} is not empty and not a sandbox; take another sandbox_dir or empty it yourself.")
 
@@ -155,7 +169,7 @@ def main() -> None:
     parser.add_argument("--hosts", required=True, help="names, separated by commas")
     parser.add_argument("--check", action="store_true", help="only say whether something would change")
     options = parser.parse_args()
-    directory, hosts = options.directory, options.hosts.split(",")
+    directory, hosts = options.directory.resolve(), options.hosts.split(",")
     check_directory(directory)
     programs, missing = find_programs(directory)
     if missing:
