@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # ansible-test sanity with the newest and the oldest supported ansible-core, on a copy of the checkout: ansible-test wants
-# the collection's real path to end in ansible_collections/finaegis/runbook.  Arguments go to ansible-test.
+# the collection's real path to end in ansible_collections/finaegis/runbook. Checked is what users get; ruff and pytest
+# look after tests/ and tools/. Arguments go to ansible-test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C.UTF-8
@@ -14,7 +15,8 @@ mkdir -p "$copy"
 for namespace in .collections/ansible_collections/*/; do
   [[ $namespace == */finaegis/ ]] || ln -s "$checkout/${namespace%/}" "$tree/ansible_collections/"
 done
-git ls-files -z --cached --others --exclude-standard |
+files() { git ls-files -z --cached --others --exclude-standard -- "$@"; }
+{ files . ':!molecule' ':!tests' ':!tools' && files tests/sanity; } |
   rsync -a --from0 --files-from=- --ignore-missing-args . "$copy"
 # ansible-test asks git for the files; without a repository of its own it finds "All targets skipped" and exits 0.
 git -C "$copy" init -q
