@@ -165,8 +165,8 @@ caveat:
   type: str
   sample: Pushed is not processed, a job may fail again.
 rc:
-  description: Exit code; V(null) when nothing was run or it was ended at the time limit.
-  returned: always, unless the command could not be started
+  description: Exit code.
+  returned: when the command was run to its end
   type: int
   sample: 0
 stdout:
@@ -260,7 +260,8 @@ def main() -> None:
             module.exit_json(skipped=True, skip_reason=result["message"], **result)
         if result["outcome"] in {"unavailable", "refused", "locked", "failed"} - set(params["accept"]):
             module.fail_json(msg=command.complaint(artisan.app_dir, request, result), **result)
-        module.exit_json(**result)
+        # Ansible takes an exit code other than 0 for a failure, unless told that it is none.
+        module.exit_json(failed=False, **result)
 
 
 if __name__ == "__main__":

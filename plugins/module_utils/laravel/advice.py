@@ -83,7 +83,7 @@ _ERRORS: Tuple[Tuple[str, str], ...] = (
     (r"Permission denied|not writable", "Run the task as the user the application runs as (become_user)."),
     (
         r"^Connection refused$|NOAUTH|WRONGPASS|php_network_getaddresses",
-        "Redis does not answer: check REDIS_HOST, REDIS_PORT and REDIS_PASSWORD.",
+        "Redis does not answer: check the REDIS_* settings.",
     ),
     (r"Not enough arguments|arguments expected|Too many arguments", "'php artisan help COMMAND' shows its arguments."),
 )

@@ -153,6 +153,8 @@ def together(results: Sequence[Dict[str, Any]], with_diff: bool) -> Dict[str, An
     if with_diff and previewable and result["outcome"] == DONE:
         result["diff"] = {"before": "", "after": _statements(result["stdout"])}
     del result["target"]
+    if result["rc"] is None:
+        del result["rc"]  # newer Ansible leaves a null out, older does not
     keys = _SUMMARY if len(results) == 1 else _SUMMARY + _OUTPUT
     targets = [{key: one[key] for key in keys} for one in results]
     return {**result, "changed": any(one["changed"] for one in results), "targets": targets}
