@@ -186,7 +186,7 @@ def test_the_version_stands_in_one_place() -> None:
 def test_links_between_documents_lead_somewhere() -> None:
     broken = []
     for path in tracked():
-        if path.suffix == ".md":
+        if path.suffix == ".md" and "fixtures" not in path.parts:
             for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", (ROOT / path).read_text()):
                 if not (ROOT / path.parent / target).exists():
                     broken.append(f"{path}: {target}")
