@@ -36,7 +36,10 @@ install_packages() {
   say "installing ${missing[*]}"
   "${as_root[@]}" apt-get update -qq
   # Packages start services of theirs where systemd runs. Here they don't see it, so this machine's stay as they are.
-  [[ -d /run/systemd/system ]] && hidden=(unshare --mount sh -c 'mount -t tmpfs none /run/systemd/system && exec "$@"' sh)
+  # (Where even root may not unshare, in some containers, what starts is podman's socket.)
+  if [[ -d /run/systemd/system ]] && "${as_root[@]}" unshare --mount true 2>/dev/null; then
+    hidden=(unshare --mount sh -c 'mount -t tmpfs none /run/systemd/system && exec "$@"' sh)
+  fi
   "${as_root[@]}" "${hidden[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
     -o Dpkg::Use-Pty=0 "${missing[@]}" >/dev/null
 }
