@@ -10,10 +10,9 @@ import re
 from typing import Any, Dict, List, Sequence, Tuple
 
 from ..core.errors import BadInput, Refused
-from ..transport.base import Outcome
 from . import output
 from .advice import error_advice
-from .artisan import Artisan
+from .artisan import Artisan, secret_values
 from .capabilities import Capabilities
 from .contract import DONE, FAILED, NOTHING, OUTCOMES, UNAVAILABLE, Contract, Judgement, Version
 from .contracts import find
@@ -105,8 +104,13 @@ class Run:
     ) -> Dict[str, Any]:
         request = self._request
         done = self._artisan.run(self._target, request.command, arguments, request.secret_arguments)
-        done = _hidden(done, contracts)
         verdict = judge(request.command, arguments, self.version, done.rc, done.stdout, done.stderr)
+        secret_output = bool(contracts) and contracts[0].secret_output
+        secrets = secret_values(request.secret_arguments)
+        verdict = dataclasses.replace(verdict, message=_hide(verdict.message, secret_output, secrets))
+        done = dataclasses.replace(
+            done, stdout=_hide(done.stdout, secret_output, secrets), stderr=_hide(done.stderr, False, secrets)
+        )
         if preview:
             verdict = _predicted(verdict)
         return self._result(verdict, done)
@@ -163,7 +167,13 @@ def together(results: Sequence[Dict[str, Any]], with_diff: bool) -> Dict[str, An
 def complaint(app_dir: str, request: Request, result: Dict[str, Any]) -> str:
     """The error message: what was tried, on what, what came back, what to do."""
     where = ", ".join(one["target"] for one in result["targets"] if one["outcome"] == result["outcome"])
-    text = "artisan %s in %s on %s: %s. %s" % (request.command, app_dir, where, result["outcome"], result["message"])
+    text = "artisan %s in %s on %s: %s. %s" % (
+        request.command,
+        app_dir,
+        where,
+        result["outcome"],
+        output.sentence(result["message"]),
+    )
     if result["outcome"] != FAILED:
         return text
     part = " Part of it was done before." if result["changed"] else ""
@@ -183,10 +193,10 @@ def _database(arguments: Sequence[str]) -> List[str]:
     return []
 
 
-def _hidden(done: Outcome, contracts: Tuple[Contract, ...]) -> Outcome:
-    if not contracts or not contracts[0].secret_output:
-        return done
-    return dataclasses.replace(done, stdout=output.hide_bypass(output.hide_settings(done.stdout)))
+def _hide(text: str, secret_output: bool, secrets: Sequence[str]) -> str:
+    if secret_output:
+        text = output.hide_bypass(output.hide_settings(text))
+    return output.hide(text, secrets)
 
 
 def _planned(contracts: Tuple[Contract, ...], message: str) -> Judgement:

@@ -14,7 +14,7 @@ from ..core.times import iso
 from ..core.waiting import wait_until
 from ..transport.base import Transport
 from . import maintenance, output
-from .artisan import Artisan
+from .artisan import Artisan, secret_values
 from .contract import DONE, NOTHING
 from .judge import judge
 from .maintenance import NONE, REPLACE, UP, Plan, Seen, Wanted
@@ -130,14 +130,20 @@ def _artisan(artisan: Artisan, application: Application, want: Wanted, entry: Di
     arguments = maintenance.arguments(want) if want.down else []
     secret = ["--secret=" + want.secret] if want.down and want.secret else []
     done = artisan.run(application.target, command, arguments, secret)
-    found = judge(command, arguments, (), done.rc, output.hide_bypass(done.stdout), done.stderr)
+    found = judge(command, arguments, (), done.rc, done.stdout, done.stderr)
     if found.outcome in (DONE, NOTHING):
         return
     with contextlib.suppress(RunbookError):
         entry.update(_noted(application.look(want, clean=True)))
     entry["changed"] = entry["after"] != entry["before"]
     raise Failed(
-        "artisan %s for %s: %s. %s" % (command, application.name, found.outcome, found.message),
+        "artisan %s for %s: %s. %s"
+        % (
+            command,
+            application.name,
+            found.outcome,
+            output.sentence(output.hide(output.hide_bypass(found.message), secret_values(secret))),
+        ),
         "It is %s now; storage/logs there may say more." % entry["after"],
     )
 

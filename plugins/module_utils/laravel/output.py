@@ -73,6 +73,11 @@ def headline(lines: List[str]) -> str:
     return lines[-1] if lines else ""
 
 
+def sentence(text: str) -> str:
+    """The text with an end, so that another sentence can follow."""
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
 def find_json(text: str) -> Tuple[bool, Any]:
     """Whether there is a JSON object or list in the text, and which: the first that reaches to the end, after any human lines."""
     decoder = json.JSONDecoder()

@@ -16,6 +16,9 @@ from typing import Dict, List, Optional, Sequence
 from ..core.errors import Unavailable
 from .base import Outcome, Transport
 
+#: Seconds between asking a command to end and ending it.
+_GRACE_SECONDS = 5.0
+
 
 class LocalTransport(Transport):
     """One target: this host. Commands get a process group of their own, so that a time limit stops their children too."""
@@ -91,7 +94,7 @@ def _stop(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
     """Ask the group to end, then end it; what it had printed until then is kept."""
     _signal_group(process, signal.SIGTERM)
     try:
-        return process.communicate(timeout=5)
+        return process.communicate(timeout=_GRACE_SECONDS)
     except subprocess.TimeoutExpired:
         _signal_group(process, signal.SIGKILL)
         return process.communicate()
