@@ -34,14 +34,15 @@ install_packages() {
     as_root=(sudo)
   fi
   say "installing ${missing[*]}"
+  local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends -o Dpkg::Use-Pty=0)
   "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" "${install[@]}" --download-only "${missing[@]}" >/dev/null
   # Packages start services of theirs where systemd runs. Here they don't see it, so this machine's stay as they are.
-  # (Where even root may not unshare, in some containers, what starts is podman's socket.)
+  # (Where even root may not unshare, in some containers, what starts are sockets and timers.)
   if [[ -d /run/systemd/system ]] && "${as_root[@]}" unshare --mount true 2>/dev/null; then
-    hidden=(unshare --mount sh -c 'mount -t tmpfs none /run/systemd/system && exec "$@"' sh)
+    hidden=(unshare --mount sh -c 'mount -t tmpfs none /run/systemd && exec "$@"' sh)
   fi
-  "${as_root[@]}" "${hidden[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-    -o Dpkg::Use-Pty=0 "${missing[@]}" >/dev/null
+  "${as_root[@]}" "${hidden[@]}" "${install[@]}" "${missing[@]}" >/dev/null
 }
 
 # "3.13 /path/to/python3.13", one line for each interpreter on the machine, the system's own last.
