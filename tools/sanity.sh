@@ -36,6 +36,9 @@ done
 
 for venv in .venv .venv-floor; do
   version=$("$venv/bin/python" -c 'import importlib.metadata as m; print(m.version("ansible-core"))')
+  # With no Python but 3.11 on the machine both environments have the same.
+  [[ $version != "${checked:-}" ]] || continue
+  checked=$version
   requirements=$(echo "$venv"/lib/python*/site-packages/ansible_test/_internal/python_requirements.py)
   while read -r pip; do
     cp tools/get_pip.py "$home/.ansible/test/cache/get_pip_${pip//./_}.py"
