@@ -156,11 +156,9 @@ class Requests:
             return found
         failed = "%d of %d requests failed (%.1f %%)" % (self._failed, total, rate or 0)
         found.append(self._error_percent.measure(self.check + ".error_rate", rate, failed + last, "See the samples."))
-        slow = (
-            "95 %% of %d requests took at most %d ms" % (total, p95)
-            if _finite(p95) is not None
-            else ("more than 5 %% of %d requests got no answer" % total)
-        )
+        slow = "more than 5 %% of %d requests got no answer" % total
+        if p95 is not None and math.isfinite(p95):
+            slow = "95 %% of %d requests took at most %d ms" % (total, p95)
         finding = self._p95_ms.measure(
             self.check + ".p95", p95, slow, "Look for what is slow: database, cache, workers."
         )

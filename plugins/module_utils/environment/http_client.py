@@ -92,15 +92,17 @@ class HttpClient:
             request.add_unredirected_header(name, value)
         start = time.monotonic()
         try:
-            try:
-                response = self._opener.open(request, timeout=self._timeout)
-            except urllib.error.HTTPError as error:
-                response = error.fp
-            with response:
+            with self._open(request) as response:
                 body = self._read(response, start)
-                return Answer(response.status, body, (time.monotonic() - start) * 1000)
+                return Answer(response.getcode(), body, (time.monotonic() - start) * 1000)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise NoAnswer(self._why(error)) from error
+
+    def _open(self, request: urllib.request.Request) -> Any:
+        try:
+            return self._opener.open(request, timeout=self._timeout)
+        except urllib.error.HTTPError as error:
+            return error  # an answer like any other; it closes its connection when it is forgotten
 
     def _read(self, response: Any, start: float) -> bytes:
         """The time limit of the socket is for each piece; a server that sends drop by drop must meet this one, for the whole."""

@@ -32,13 +32,13 @@ def numbers(status: int, body: bytes, now: float, max_age: float) -> Tuple[List[
         if kind not in ("vector", "scalar"):
             return [], "the result is a %s; a query must give numbers of one moment" % kind
         points: List[Any] = [result] if kind == "scalar" else [one["value"] for one in result]
-        pairs = [(float(time), float(value)) for time, value in points]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        pairs = [(_moment(time), float(value)) for time, value in points]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         return [], "HTTP %d, and the answer is not one of Prometheus (%s)" % (status, type(error).__name__)
     if not pairs:
         return [], "the result is empty: no such series now"
     age = max(abs(now - time) for time, _value in pairs)
-    if not age <= max_age:
+    if age > max_age:
         return [], "the result is %s off this clock, more than %s: stale, or one of the clocks is wrong" % (
             words(age),
             words(max_age),
@@ -47,6 +47,12 @@ def numbers(status: int, body: bytes, now: float, max_age: float) -> Tuple[List[
     if any(math.isnan(value) for value in values):
         return values, "the result is NaN: nothing to divide by, or no data"
     return values, ""
+
+
+def _moment(time: Any) -> float:
+    if not math.isfinite(time):
+        raise ValueError("not a time")
+    return float(time)
 
 
 def worst_of(values: List[float], below: bool) -> Optional[float]:
