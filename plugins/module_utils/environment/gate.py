@@ -199,7 +199,7 @@ class Numbers:
             # Infinity is what a division by zero gives in PromQL, no more a measurement than NaN.
             given = dataclasses.replace(given, value=None, error=given.error or "the number is %s" % value)
             verdict = UNKNOWN
-            self._error = given.error
+            self._error = self._error if first else given.error
         else:
             verdict = self._limits.grade(value)
             self._judged += 1

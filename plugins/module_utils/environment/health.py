@@ -100,6 +100,8 @@ def check(params: Dict[str, Any], one_look: bool) -> None:
         raise BadInput("duration_seconds must be 0 or more and interval_seconds more than 0.", "Nothing was asked yet.")
     if not 1 <= params["fail_samples"] <= params["of_samples"]:
         raise BadInput("fail_samples must be 1 or more and of_samples no less.", "Nothing was asked yet.")
+    if params["samples_kept"] < 0:
+        raise BadInput("samples_kept must be 0 or more.", "Nothing was asked yet.")
     names = [one["name"] for one in params["http"] or []]
     queries = (params["prometheus"] or {}).get("queries") or []
     for kind in (names, [one["name"] for one in queries], (params["queues"] or {}).get("names") or []):
@@ -132,9 +134,10 @@ def build(params: Dict[str, Any], one_look: bool) -> Tuple[List[Probe], List[Ser
     series: List[Series] = []
     for one in params["http"] or []:
         p95 = Limits(one["p95_warning_ms"], one["p95_critical_ms"])
+        minimum = 1 if one_look else max(params["minimum_samples"], 1)
         errors = Limits(one["error_rate_warning_percent"], one["error_rate_critical_percent"])
         probes.append(HttpProbe(one, params["use_proxy"]))
-        series.append(Requests(one["name"], p95, errors, rule, 1 if one_look else params["minimum_samples"]))
+        series.append(Requests(one["name"], p95, errors, rule, minimum))
     server = params["prometheus"]
     for query in server["queries"] if server else []:
         limits = Limits(query["warning"], query["critical"], query["direction"] == "below")

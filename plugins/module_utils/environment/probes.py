@@ -157,8 +157,12 @@ class QueueProbe(Probe):
 
 
 def still_failed(status: Any, retried_by: Any) -> bool:
-    """Whether a job among Horizon's failed ones has not been retried with success since, by its hash's fields (bytes or None)."""
-    if status is not None and status != b"failed":
+    """Whether a job among Horizon's failed ones still is, by its hash's fields (bytes or None).
+
+    ``queue:retry`` keeps the id, so the status changes, and the record of a job that then succeeded expires after an hour; the
+    dashboard retries a copy, whose outcome is in ``retried_by``.
+    """
+    if status != b"failed":
         return False
     try:
         retries = json.loads(retried_by or b"[]")

@@ -14,6 +14,9 @@ from typing import Any, List, Optional, Tuple
 
 from ..core.times import words
 
+#: As much of Prometheus' error text as is handed on, sample by sample.
+ERROR_CHARACTERS = 300
+
 
 def numbers(status: int, body: bytes, now: float, max_age: float) -> Tuple[List[float], str]:
     """The values in an answer, and an error text, empty if they can be judged. ``now`` and the answer's times are Unix seconds.

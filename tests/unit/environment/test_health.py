@@ -41,6 +41,7 @@ QUERY = {"name": "q", "query": "up", "critical": 1.0}
         ({"duration_seconds": -1}, "duration_seconds"),
         ({"fail_samples": 0}, "fail_samples"),
         ({"fail_samples": 6}, "of_samples"),
+        ({"samples_kept": -1}, "samples_kept"),
         ({"http": [http(), http()]}, "not all different"),
         ({"http": [http(headers={"authorization": "Basic x"})]}, "secret_headers"),
         ({"http": [http(headers={"Cookie": "x"})]}, "secret_headers"),
@@ -57,6 +58,11 @@ QUERY = {"name": "q", "query": "up", "critical": 1.0}
 def test_what_cannot_be_is_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         health.check(params(**given), False)
+
+
+def test_a_minimum_of_none_is_one() -> None:
+    _, series = health.build(params(http=[http()], minimum_samples=0), False)
+    assert {finding.verdict for finding in series[0].findings()} == {"unknown"}
 
 
 def test_one_look_needs_no_minimum() -> None:
@@ -114,7 +120,7 @@ def test_what_is_no_status_is_refused(text: str) -> None:
     ("status", "retried_by", "failed"),
     [
         (b"failed", None, True),
-        (None, None, True),  # the hash has expired: nothing says that it was retried
+        (None, None, False),  # the record of one that was retried with success has expired
         (b"completed", None, False),  # queue:retry uses the same id
         (b"pending", None, False),
         (b"failed", b'[{"id":"x","status":"completed"}]', False),  # the dashboard's retry is another job
