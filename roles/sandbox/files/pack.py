@@ -39,7 +39,12 @@ def main() -> None:
         build.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = file.with_suffix(".part")
         with tarfile.open(part, "w") as tar:
-            root = f"releases/{release}"
+            root = Path("releases", release)
+            # Directories have entries of their own, or whoever unpacks them would own them.
+            for place in sorted({parent for name in contents for parent in (root / Path(name)).parents if parent.is_relative_to(root)}):
+                directory = entry(str(place), mode=0o755)
+                directory.type = tarfile.DIRTYPE
+                tar.addfile(directory)
             for name, data in contents.items():
                 tar.addfile(entry(f"{root}/{name}", len(data), 0o755 if name == "artisan" else 0o644), io.BytesIO(data))
             for name, target in LINKS.items():

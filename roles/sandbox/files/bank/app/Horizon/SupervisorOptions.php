@@ -49,7 +49,9 @@ class SupervisorOptions
 
     public function raiseMaxProcesses(int $count): void
     {
-        $this->values['maxProcesses'] = max((int) $this->maxProcesses, $count);
+        if ($count > (int) $this->maxProcesses) {
+            $this->values['maxProcesses'] = $count;
+        }
     }
 
     /** @return string[] the queues of each pool of workers: one a queue when balancing, else all in one */
