@@ -73,7 +73,7 @@ class Artisan:
 
     def shown(self, command: str, arguments: Sequence[str], secret_arguments: Sequence[str]) -> List[str]:
         """The command line as returned to people, with each secret argument hidden."""
-        return [self.php, "artisan", command, *QUIETLY, *arguments, *[output.HIDDEN for _ in secret_arguments]]
+        return [self.php, "artisan", command, *QUIETLY, *arguments, *[output.HIDDEN] * len(secret_arguments)]
 
     def capabilities(self, target: str) -> capabilities.Capabilities:
         """Which commands there are.

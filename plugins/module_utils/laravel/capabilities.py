@@ -35,7 +35,7 @@ def parse(text: str) -> Optional[Capabilities]:
         names = (
             frozenset(str(option["name"]) for option in options.values()) if isinstance(options, dict) else frozenset()
         )
-        usages = [str(usage).split(" ")[0] for usage in entry.get("usage", [])]
+        usages = [str(usage).partition(" ")[0] for usage in entry.get("usage", [])]
         for name in {str(entry["name"]), *usages}:
             commands[name] = names
     return Capabilities(output.version(str((value.get("application") or {}).get("version", ""))), commands)

@@ -20,6 +20,9 @@ PENDING = "2026_03_01_000000_add_reviewed_at_to_accounts_table"
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 CANARY = "c4n4ry-0f-artisan"
 
+#: Several plays in one test, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(300)
+
 
 def task(bank: Bank, command: str, *arguments: str, keywords: dict[str, Any] | None = None, **options: Any) -> dict:
     module = {**bank.options, "command": command, "arguments": list(arguments), **options}

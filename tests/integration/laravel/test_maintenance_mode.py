@@ -24,6 +24,9 @@ from integration.servers import free_port
 SECRET = "c4n4ry-bypass-of-the-bank"
 OTHER = "an0ther-c4n4ry-of-the-bank"
 
+#: Several plays in one test, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def url(bank: Bank) -> str:
