@@ -11,12 +11,10 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Set
 
 from ..core.errors import Refused
-from ..mysql.connection import Connection, SqlError
+from ..mysql.connection import LOST, Connection, SqlError
 from ..mysql.dialect import Server, quote_identifier
 
 _TRANSACTIONAL = {"innodb", "rocksdb"}
-#: Lost connections; anything else is an answer of a server that lives.
-_GONE = (2006, 2013)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +123,7 @@ class GlobalReadLock:
             self._connection.rows("FLUSH TABLES WITH READ LOCK")
             self.held = True
         except SqlError as error:
-            if error.code in _GONE:
+            if error.code in LOST:
                 raise
             self.reason = error.message
             self.seconds = self._clock() - self._since
@@ -161,7 +159,7 @@ def count_rows(connection: Connection, database: str, tables: List[Table]) -> Di
             name = "%s.%s" % (quote_identifier(database), quote_identifier(table.name))
             counts[table.name] = int(connection.value("SELECT COUNT(*) FROM %s" % name))
         except SqlError as error:
-            if error.code in _GONE:
+            if error.code in LOST:
                 raise
             counts[table.name] = None
     connection.rows("COMMIT")

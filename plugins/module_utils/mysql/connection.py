@@ -44,6 +44,10 @@ _ADVICE = {
 }
 
 
+#: The connection is gone; any other error is an answer of a server that lives.
+LOST = (2006, 2013)
+
+
 class SqlError(Unavailable):
     """The server refused a login or a statement, or the connection broke. ``code`` is the error number, 0 when there is none."""
 
@@ -84,6 +88,31 @@ class Connection:
         found = self.rows(sql, args)
         return next(iter(found[0].values())) if found else None
 
+    def each(self, statements: Sequence[str]) -> Iterator[Optional[SqlError]]:
+        """Run statements that return no rows, in as few round trips as possible; None or the error of each, in order.
+
+        A server stops at the first error; it is told again about those that follow. Needs ``login(..., several=True)``.
+
+        :raises SqlError: when the connection is lost; then it is not known whether those not yet told about were run.
+        """
+        place = 0
+        while place < len(statements):
+            try:
+                with _errors(
+                    "'%s' failed at %s" % (_shortened(statements[place]), self.place)
+                ), self._raw.cursor() as cursor:
+                    cursor.execute(";".join(statements[place:]))
+                    more = True
+                    while more:
+                        place += 1
+                        yield None
+                        more = bool(cursor.nextset())
+            except SqlError as error:
+                if error.code in LOST:
+                    raise
+                place += 1
+                yield error
+
     def time_limit(self, seconds: Optional[float]) -> None:
         """How long to wait for each answer from now on; None is without end. When it is over the connection is broken (2013)."""
         # The library takes this at connect only, but looks it up at every read.
@@ -105,8 +134,10 @@ def connect(params: Dict[str, Any]) -> Connection:
     return login(resolve(params))
 
 
-def login(to: Login) -> Connection:
-    """Log in. Without certificates TLS is used as far as the library does it by itself, and not on this machine: setting
+def login(to: Login, several: bool = False) -> Connection:
+    """Log in; ``several`` lets one text hold several statements, which ``each`` needs and nothing else should have.
+
+    Without certificates TLS is used as far as the library does it by itself, and not on this machine: setting
     it up takes 24 ms of CPU, and a loopback or socket connection has nobody who could listen.
     """
     pymysql = load("pymysql", "PyMySQL")
@@ -130,6 +161,7 @@ def login(to: Login) -> Connection:
             program_name="finaegis.runbook",
             connect_timeout=to.connect_timeout,
             read_timeout=to.connect_timeout,  # a server that accepts and then says nothing must not hold us for ever
+            client_flag=load("pymysql.constants.CLIENT", "PyMySQL").MULTI_STATEMENTS if several else 0,
             **place,
             **tls,
         )
