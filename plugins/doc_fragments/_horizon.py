@@ -25,6 +25,14 @@ options:
       - Name of the application (C(APP_NAME)) or its slug, to choose among several Horizons in one database.
       - Omitted, there must be only one. Ignored when O(horizon_prefix) is given.
     type: str
+  trust_prefix:
+    description:
+      - Whether O(horizon_prefix) and the database are known to be right, for instance read from the application by
+        M(finaegis.runbook.laravel_info). Then no key of Horizon at all means that it is not running, as after the clean end of a
+        Horizon that never had a job.
+      - With V(false) that means that nothing is known, because a wrong prefix or database looks the same.
+    type: bool
+    default: false
   discover:
     description:
       - Whether to walk through the key names once, with C(SCAN), to find the prefixes and queues that no supervisor serves.

@@ -76,6 +76,7 @@ options:
   app_dir:
     description: Directory of the Laravel application, the one that holds C(artisan). Required with O(method=artisan), else unused.
     type: path
+    required: false
   drain:
     description:
       - Wait until no job of the queues of the chosen processes is in hand any more; of all processes, of any queue.
@@ -265,10 +266,9 @@ def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         raise BadInput("drain waits for workers to have no job in hand, which state=running prevents.")
     way: Dict[str, Any] = {}
     if params["method"] == "artisan":
-        if not selection.everything:
+        if params["masters"] or params["supervisors"] or len(params["hosts"]) > 1:
             raise BadInput(
-                "method=artisan reaches all masters of the task's host and no others.",
-                "Omit masters, hosts and supervisors.",
+                "method=artisan reaches all masters of one host, no fewer and no more.", "Omit masters and supervisors."
             )
         transport = make(params)
         place = transport.targets()[0]

@@ -76,7 +76,7 @@ options:
   expect:
     description:
       - The task fails unless all masters and supervisors are in this state. V(inactive) is no master alive.
-      - When no key of Horizon is found the task fails too, because a wrong prefix looks the same.
+      - When no key of Horizon is found the task fails too, because a wrong prefix looks the same; see O(trust_prefix).
     type: str
     choices: [running, paused, inactive]
   wait_for:

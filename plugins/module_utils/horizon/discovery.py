@@ -24,6 +24,7 @@ class Wanted:
     horizon_prefix: Optional[str] = None
     queue_prefix: Optional[str] = None
     app: Optional[str] = None
+    trust_prefix: bool = False
     discover: bool = True
     cache_database: Optional[int] = None
     cache_prefix: Optional[str] = None
@@ -35,6 +36,7 @@ class Place:
 
     ``horizon_prefix`` is None when no trace of any Horizon was found. ``cache_prefix`` is None when it is not known whether the
     flags of ``queue:pause`` are in this Redis. ``command_lists`` are the targets for whom a list of commands exists.
+    ``trusted`` says that no key at all means not running, rather than not known.
     ``settled`` is False while something was guessed because there was no key to find it in: look again before the next snapshot.
     """
 
@@ -45,6 +47,7 @@ class Place:
     cache_database: int = 1
     cache_prefix: Optional[str] = None
     settled: bool = True
+    trusted: bool = False
 
     def queue(self, name: str) -> names.QueueKey:
         """The queue of this name. Where Horizon's prefix is a hash tag (clusters, Laravel 13.5), so is the queue's name."""
@@ -57,6 +60,8 @@ def locate(wire: Wire, wanted: Wanted) -> Place:
 
     :raises BadInput: when there are several applications or prefixes and the options choose none, or none of those found.
     """
+    if wanted.trust_prefix and wanted.horizon_prefix is None:
+        raise BadInput("trust_prefix needs horizon_prefix: a prefix that is to be found first can't be trusted.")
     keys: List[Set[str]] = [set(), set(), set()]
     if wanted.discover:
         given = wanted.horizon_prefix is not None and wanted.queue_prefix is not None
@@ -90,6 +95,7 @@ def locate(wire: Wire, wanted: Wanted) -> Place:
         command_lists=frozenset(key[len(lists) :] for key in keys[1] if prefix is not None and key.startswith(lists)),
         cache_database=wanted.cache_database if wanted.cache_database is not None else 1,
         cache_prefix=_cache_prefix(wire, wanted, prefix or "", queue_prefix),
+        trusted=wanted.trust_prefix,
         settled=prefix is not None and (wanted.queue_prefix is not None or queue_prefix in found),
     )
 

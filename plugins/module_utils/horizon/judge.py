@@ -85,7 +85,7 @@ def _status(now: Snapshot, expect: Optional[str]) -> Finding:
             status,
             expect,
             "No key of Horizon was found: it was never started here, or the prefix or the database is another one.",
-            "Check redis_db, horizon_prefix (HORIZON_PREFIX of the application) or app.",
+            "Check redis_db, horizon_prefix or app; where these are known to be right, set trust_prefix.",
         )
     masters = now.live_masters
     if not masters:

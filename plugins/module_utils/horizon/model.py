@@ -105,7 +105,10 @@ class Failed:
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """One look. ``found`` is False when Redis has no key at all of this Horizon; ``commands`` are elements by target."""
+    """One look. ``found`` is False when Redis has no key at all of this Horizon and its prefix is not known to be right.
+
+    ``commands`` are the numbers of elements by target.
+    """
 
     taken_at: float
     found: bool

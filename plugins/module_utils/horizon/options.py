@@ -15,6 +15,7 @@ def horizon() -> Dict[str, Dict[str, Any]]:
         "horizon_prefix": {"type": "str"},
         "queue_prefix": {"type": "str"},
         "app": {"type": "str"},
+        "trust_prefix": {"type": "bool", "default": False},
         "discover": {"type": "bool", "default": True},
     }
 
@@ -24,6 +25,7 @@ def wanted(params: Dict[str, Any]) -> Wanted:
         horizon_prefix=params["horizon_prefix"],
         queue_prefix=params["queue_prefix"],
         app=params["app"],
+        trust_prefix=params["trust_prefix"],
         discover=params["discover"],
         cache_database=params.get("cache_redis_db"),
         cache_prefix=params.get("cache_prefix"),

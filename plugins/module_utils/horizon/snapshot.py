@@ -80,7 +80,7 @@ def take(wire: Wire, place: Place, queues: Sequence[str] = (), failed_limit: int
     counted = _queues(wire, place, now, {*place.queues, *queues, *measured, *served}, supervisors)
     return Snapshot(
         taken_at=now,
-        found=any(exist),
+        found=any(exist) or place.trusted,
         masters=masters,
         supervisors=supervisors,
         queues=counted,

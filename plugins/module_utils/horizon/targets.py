@@ -140,7 +140,7 @@ def check(now: Snapshot, state: str, selection: Selection) -> Tuple[List[Target]
         raise Refused(
             "No key of Horizon was found, so nothing can be said or done: it was never started here, or the prefix or database "
             "is another one.",
-            "Check redis_db, horizon_prefix or app.",
+            "Check redis_db, horizon_prefix or app; where these are known to be right, set trust_prefix.",
         )
     targets, absent = select(now, selection)
     if state == TERMINATED:

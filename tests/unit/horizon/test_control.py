@@ -131,6 +131,18 @@ def test_no_trace_of_horizon_is_not_terminated(state: str) -> None:
         act(FakeFleet(), state)
 
 
+def test_a_trusted_prefix_without_any_key_is_terminated() -> None:
+    fleet = FakeFleet()
+    trusted = Wanted(horizon_prefix=PREFIX, trust_prefix=True)
+    timing = Timing(5, 15, 0.25, fleet.clock, fleet.sleep)
+    result = conduct(fleet, Watcher(fleet, trusted), Request("terminated", Selection(), timing))
+    assert (result["changed"], result["status_after"]) == (False, "inactive")
+    with pytest.raises(Refused, match="No master is alive"):
+        conduct(fleet, Watcher(fleet, trusted), Request("paused", Selection(), timing))
+    with pytest.raises(BadInput, match="trust_prefix needs horizon_prefix"):
+        Watcher(fleet, Wanted(trust_prefix=True))
+
+
 def test_a_limit_is_kept_before_anything_is_done(fleet: FakeFleet) -> None:
     with pytest.raises(Refused, match="2 processes would be told, more than max_targets=1"):
         act(fleet, "paused", max_targets=1)
