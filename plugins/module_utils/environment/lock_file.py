@@ -5,6 +5,7 @@
 
 The document is a series of numbered files, the highest counts. Whoever read number N writes N+1 with link(2), which fails if it is
 there: atomic on local file systems and on NFS. The last files stay, as a history and because a slow writer must find its number used.
+A crash leaves at most a hidden temporary file.
 """
 
 from __future__ import annotations
