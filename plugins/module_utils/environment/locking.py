@@ -40,15 +40,11 @@ class Store(ABC):
 
 
 def make(params: Dict[str, Any]) -> Store:
-    """The store that the options of environment_lock ask for.
+    """The store that the options of environment_lock ask for; connects only when they make sense.
 
-    :raises BadInput: for a name that can't be part of a key or a file name.
+    :raises BadInput: see ``check``.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", params["environment"]):
-        raise BadInput(
-            "'%s' can't be the name of an environment." % params["environment"],
-            "Use letters, digits, '.', '_' and '-', at most 100, and a letter or digit first.",
-        )
+    check(params)
     if params["backend"] == "redis":
         from .lock_redis import RedisStore
 
@@ -56,6 +52,22 @@ def make(params: Dict[str, Any]) -> Store:
     from .lock_file import FileStore
 
     return FileStore(params["path"], params["environment"])
+
+
+def check(params: Dict[str, Any]) -> None:
+    """:raises BadInput: for an option that is empty or can't be."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", params["environment"]):
+        raise BadInput(
+            "'%s' can't be the name of an environment." % params["environment"],
+            "It becomes part of a key or file name: use letters, digits, '.', '_' and '-', at most 100, a letter or digit first.",
+        )
+    if params["ttl_seconds"] < 1:
+        raise BadInput("ttl_seconds is %s." % params["ttl_seconds"], "Give the seconds the lock shall last, 1 or more.")
+    needed = {"released": "token", "broken": "break_reason"}.get(params["state"])
+    if params["state"] == "acquired" and not params["token"]:
+        needed = "reason"
+    if needed and not (params[needed] or "").strip():
+        raise BadInput("state=%s needs %s, and it is empty." % (params["state"], needed), "Nothing was done.")
 
 
 def perform(
@@ -69,7 +81,6 @@ def perform(
 
     :raises Refused: when it can't be done; who holds the lock is in its data.
     """
-    _check(params)
     decide = _act(params, check_mode)
 
     def look() -> Union[Dict[str, Any], lock.Held]:
@@ -83,16 +94,6 @@ def perform(
     if isinstance(seen, lock.Held):
         raise seen
     return seen
-
-
-def _check(params: Dict[str, Any]) -> None:
-    if params["ttl_seconds"] < 1:
-        raise BadInput("ttl_seconds is %s." % params["ttl_seconds"], "Give the seconds the lock shall last, 1 or more.")
-    needed = {"released": "token", "broken": "break_reason"}.get(params["state"])
-    if params["state"] == "acquired" and not params["token"]:
-        needed = "reason"
-    if needed and not (params[needed] or "").strip():
-        raise BadInput("state=%s needs %s, and it is empty." % (params["state"], needed), "Nothing was done.")
 
 
 def _act(params: Dict[str, Any], check_mode: bool) -> Callable[[State, float], Decision]:

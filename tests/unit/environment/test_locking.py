@@ -174,14 +174,12 @@ def test_the_token_of_check_mode_opens_nothing() -> None:
         ({"ttl_seconds": -5}, "ttl_seconds is -5"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_read(given: dict[str, Any], message: str) -> None:
-    store = Memory()
-    store.text = "not a lock"
+def test_bad_input_is_refused_before_anything_is_connected_to(given: dict[str, Any], message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        act(store, **given)
+        locking.make(params(backend="redis", **given))
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", ".hidden", "a/b", "x" * 101, "a\n"])
 def test_a_name_that_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(BadInput, match="name of an environment"):
-        locking.make({"environment": name, "backend": "file", "path": "/nowhere"})
+        locking.make(params(environment=name, backend="redis"))
