@@ -53,6 +53,8 @@ def main() -> None:
                 tar.addfile(link)
             tar.addfile(entry(f"{root}/.complete"))
         os.replace(part, file)
+        for old in set(build.glob("bank-*.tar")) - {file}:
+            old.unlink()
     print(json.dumps({"id": release, "file": str(file), "changed": changed}))
 
 
