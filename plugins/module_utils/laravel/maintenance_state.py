@@ -29,7 +29,9 @@ _PROGRAM = r"""
             return $in['render'] ? view($in['render'], ['retryAfter' => $in['retry']])->render() : null;
         };
         if ($driver === 'file') {
-            if (!is_dir($directory) || !is_executable($directory)) { return ['error' => "the directory $directory is not there, or may not be entered"]; }
+            if (!is_dir($directory) || !is_executable($directory)) {
+                return ['error' => "the directory $directory is not there, or may not be entered"];
+            }
             if ($in['clean'] && is_file("$file.new")) { unlink("$file.new"); }
         }
         $active = $app->isDownForMaintenance();
