@@ -1,5 +1,5 @@
 #!/usr/bin/python
-# Copyright: (c) 2026, FinAegis contributors
+# Copyright: (c) 2026, FinAegis contributors (@FinAegis)
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -71,7 +71,7 @@ notes:
 seealso:
   - module: finaegis.runbook.environment_lock
 author:
-  - FinAegis contributors
+  - FinAegis contributors (@FinAegis)
 """
 
 EXAMPLES = r"""
