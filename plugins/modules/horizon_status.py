@@ -97,6 +97,7 @@ options:
     default: []
 notes:
   - Without O(expect), O(wait_for) and O(fail_on) the task fails only when Redis can't be read.
+  - An ACL user needs C(+@read +@connection +@transaction +time) on the keys of all three prefixes.
   - The status C(inactive) says that no master is alive. Workers may still finish jobs then; O(wait_for=drained) waits for them.
 seealso:
   - module: finaegis.runbook.horizon_control

@@ -43,6 +43,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     databases = keyspace.load("27-after-queue-flush")
     for number in (0, 2):
         keyspace.fill(running.client(120), databases[number], HOUR)
+    for user, rights in (
+        ("nobody", ["+@connection"]),
+        ("reader", ["+@read", "+@connection", "+@transaction", "+time"]),
+    ):
+        running.client().execute_command("ACL", "SETUSER", user, "on", ">" + running.password, "~*", *rights)
     running.client(121).set("ref_bank_horizon:masters", "not a list of masters")
     yield running
     running.stop()
@@ -84,6 +89,8 @@ EMPTY = of("00-empty-redis")
 TASKS: dict[str, dict[str, Any]] = {
     "wrong password": {"redis_password": CANARY},
     "wrong password in a url": {"redis_url": f"redis://:{CANARY}@127.0.0.1:PORT/0"},
+    "a user without rights": {**of("03-running-2-supervisors-backlog"), "redis_username": "nobody"},
+    "a user with the rights documented": {**of("03-running-2-supervisors-backlog"), "redis_username": "reader"},
     "away": {"redis_port": "AWAY"},
     "wrong prefix": {**RUNNING, "horizon_prefix": "nobody_horizon:"},
     "wrong prefix, expected inactive": {**RUNNING, "horizon_prefix": "nobody_horizon:", "expect": "inactive"},
@@ -135,6 +142,7 @@ def done(server: RedisServer) -> dict[str, Result]:
     [
         ("wrong password", "refused the login"),
         ("wrong password in a url", "refused the login"),
+        ("a user without rights", "refused SCAN 0: this user has no permissions"),
         ("away", "can't be used: Error 111 connecting to 127.0.0.1"),
         (
             "several applications",
@@ -174,7 +182,16 @@ def test_a_wrong_prefix_is_unknown_not_inactive(done: dict[str, Result]) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["by url", "by socket", "discovery off", "expected and so", "two looks", "named queue"]
+    "name",
+    [
+        "by url",
+        "by socket",
+        "a user with the rights documented",
+        "discovery off",
+        "expected and so",
+        "two looks",
+        "named queue",
+    ],
 )
 def test_ways_to_the_same(done: dict[str, Result], name: str) -> None:
     assert done[name]["status"] == "running"
