@@ -40,7 +40,7 @@ options:
     description:
       - What stands before C(illuminate:) in the names of cached values, the prefix of the cache's Redis connection and that of the cache
         together, such as C(finaegis_database_finaegis_cache_).
-      - Omitted, it is found where the cache holds a value of the queues already; else RV(queues[].paused) is null.
+      - Omitted, it is found where the cache holds a value of the queues already; else C(paused) in RV(queues) is null.
     type: str
   queue_length_warning:
     description: A queue with more jobs (ready, delayed and reserved, as C(queue:monitor) counts) is a V(warning).
