@@ -107,7 +107,7 @@ options:
 notes:
   - An ACL user needs C(+@read +@connection +@transaction +time +rpush +lrem) on the keys of both prefixes.
   - Run it on one host only (C(run_once) or C(delegate_to)); with O(method=artisan) on each host of workers.
-  - C(terminated) in RV(targets) says that the records are gone. The process itself ends after its last job; C(pids) tells
+  - C(gone) in RV(targets) says that the records are gone. The process itself ends after its last job; C(pids) tells
     which to look for.
 seealso:
   - module: finaegis.runbook.horizon_status
