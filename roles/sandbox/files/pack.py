@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pack the bank into <build directory>/bank-<id>.tar, the id being a hash of what is in it; prints {id, file, changed}.
 
@@ -41,7 +40,9 @@ def main() -> None:
         with tarfile.open(part, "w") as tar:
             root = Path("releases", release)
             # Directories have entries of their own, or whoever unpacks them would own them.
-            for place in sorted({parent for name in contents for parent in (root / Path(name)).parents if parent.is_relative_to(root)}):
+            for place in sorted(
+                {parent for name in contents for parent in (root / Path(name)).parents if parent.is_relative_to(root)}
+            ):
                 directory = entry(str(place), mode=0o755)
                 directory.type = tarfile.DIRTYPE
                 tar.addfile(directory)

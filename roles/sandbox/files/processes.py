@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Start and end the processes of one sandbox.
 
@@ -22,6 +21,8 @@ from xmlrpc.client import Fault, ServerProxy
 
 MARKER = "FINAEGIS_SANDBOX"
 POLL_SECONDS = 0.1
+#: For what a killed supervisor left behind: enough for a database to close its files.
+GRACE_SECONDS = 5
 ON_THE_WAY = {"STARTING", "RUNNING", "BACKOFF", "STOPPING"}
 
 
@@ -85,7 +86,7 @@ def supervisor(directory: Path) -> Any:
 
 def launch(directory: Path) -> None:
     """Start the supervisor where none answers, clearing away what a killed one left."""
-    end(directory, None, 0)
+    end(directory, None, GRACE_SECONDS)
     daemon = os.path.join(os.path.dirname(sys.executable), "supervisord")
     environment = {**os.environ, MARKER: str(directory)}
     subprocess.run([daemon, "-c", f"{directory}/supervisord.conf"], env=environment, check=True, cwd="/")

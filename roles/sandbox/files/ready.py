@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make the bucket where it is missing, and wait until each host of the sandbox answers and its Horizon runs.
 

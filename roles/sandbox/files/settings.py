@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Draw what a sandbox draws once (ports, secrets), find the programs it runs, and write both to sandbox.json.
 
@@ -22,7 +21,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from processes import supervisor  # beside this file
+from processes import find, supervisor  # beside this file
 
 # Below Linux' own range for outgoing connections (32768 and up), so that no client takes a port of ours meanwhile.
 PORTS = range(20000, 30000)
@@ -177,7 +176,9 @@ def main() -> None:
         return
     file = directory / "sandbox.json"
     before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    ports = draw_ports(["mysql", "redis", "s3", *hosts], before.get("ports", {}), supervisor(directory) is not None)
+    # What a killed supervisor left behind holds our ports too, and is ended before it is started again.
+    running = supervisor(directory) is not None or bool(find(directory))
+    ports = draw_ports(["mysql", "redis", "s3", *hosts], before.get("ports", {}), running)
     after = describe(directory, hosts, programs, ports, draw_secrets(before.get("secrets", {})))
     if after != before and not options.check:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
