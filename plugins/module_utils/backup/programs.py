@@ -59,7 +59,10 @@ def find_dump_program(server: Server, wanted: str) -> DumpProgram:
             "Install the client programs of the server (mariadb-client or mysql-client), or name one with dump_program.",
         )
     try:
-        done = subprocess.run([path, "--version"], capture_output=True, timeout=10, check=True, text=True)
+        # run_command belongs to the module, and this room knows none.
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
+            [path, "--version"], capture_output=True, timeout=10, check=True, text=True
+        )
     except (OSError, subprocess.SubprocessError) as error:
         raise Unavailable("%s can't be run: %s." % (path, error), "Check dump_program.") from error
     return DumpProgram(path, done.stdout.strip())

@@ -104,7 +104,7 @@ def walk(
     wire: Wire, patterns: Sequence[str], keep: Callable[[str], bool], database: Optional[int] = None
 ) -> List[Set[str]]:
     """For each pattern the names that match it and that ``keep`` wants, walking through all key names once."""
-    found: List[Set[str]] = [set() for _ in patterns]
+    found: List[Set[str]] = [set() for unused in patterns]
     cursors: Dict[int, str] = dict.fromkeys(range(len(patterns)), "0")
     for _step in range(SCAN_STEPS):
         scans = [("SCAN", cursor, "MATCH", patterns[i], "COUNT", SCAN_COUNT) for i, cursor in cursors.items()]

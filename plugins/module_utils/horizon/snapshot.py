@@ -213,7 +213,7 @@ def _queues(
     replies = iter(wire.ask(commands, atomic=True))
     rows: Dict[str, Dict[str, Any]] = {}
     for name in wanted:
-        ready, head, delayed, reserved, due, lost = (next(replies) for _ in range(6))
+        ready, head, delayed, reserved, due, lost = (next(replies) for unused in range(6))
         throughput, runtime = next(replies) if place.horizon_prefix is not None else (None, None)
         job = _object(head)
         pushed = _number(job.get("pushedAt")) or _number(job.get("createdAt"))
@@ -275,7 +275,7 @@ def _wait(name: str, pools: Dict[Tuple[str, ...], int], rows: Dict[str, Dict[str
 def _paused(wire: Wire, place: Place, queues: Sequence[Tuple[str, str]]) -> List[Optional[bool]]:
     """For each (connection, queue) whether ``queue:pause`` holds it; None where the cache can't be seen."""
     if place.cache_prefix is None or not queues:
-        return [None for _ in queues]
+        return [None for unused in queues]
     start = place.cache_prefix + "illuminate:"
     keys = [start + "queues:paused", *("%squeue:paused:%s:%s" % (start, *queue) for queue in queues)]
     everything, *each = wire.ask([("EXISTS", key) for key in keys], database=place.cache_database)

@@ -69,7 +69,7 @@ class Reader:
     def again(self, ids: Sequence[int]) -> Dict[int, Process]:
         """These connections as they are now, with their transactions and, where the server shows them, locks."""
         among = " WHERE id IN (%s)" % ",".join(map(str, ids))
-        transactions, _ = self._transactions()
+        transactions = self._transactions()[0]
         locks = {} if self._locks_unseen else self._locks()[0]
         rows = self._rows(among)
         return {int(row["id"]): self._process(row, transactions, locks.get(int(row["id"]), []), None) for row in rows}
@@ -177,7 +177,7 @@ class Reader:
         """What the clients call themselves; servers without performance_schema do not know."""
         if not self._performance_schema:
             return {}
-        rows, _ = self._optional(
+        rows, unused = self._optional(
             "SELECT processlist_id AS id, attr_value AS name FROM performance_schema.session_connect_attrs"
             " WHERE attr_name IN ('program_name', '_client_name') ORDER BY attr_name"
         )

@@ -129,7 +129,7 @@ def _read_files(connection: Connection, server: Server, prefix: str) -> Dict[str
     for row in rows:
         name = _text(row["name"])
         # A partition counts for its table; MySQL also lets a whole table be called so.
-        for each in {name, re.split("#p#", name, maxsplit=1, flags=re.IGNORECASE)[0]}:
+        for each in sorted({name, re.split("#p#", name, maxsplit=1, flags=re.IGNORECASE)[0]}):
             size, number = found.get(each, (0, 0))
             found[each] = (size + int(row["size"]), number + 1)
     return found
