@@ -63,7 +63,8 @@ class VersionPass(Pass):
     def _uncovered(self) -> str:
         """A first event that is not version 1, without a snapshot that reaches up to it."""
         covered = " OR ".join(
-            "EXISTS (SELECT 1 FROM %s s WHERE s.aggregate_uuid = r.uuid AND s.aggregate_version + 1 >= r.v)" % table.sql
+            "EXISTS (SELECT 1 FROM %s s WHERE %s AND s.aggregate_version + 1 >= r.v)"
+            % (table.sql, table.of_uuid("s", "r.uuid"))
             for table in self._snapshots
         )
         return "%s AND NOT (r.v > 1 AND (%s))" % (self._LATE_START, covered or "FALSE")
@@ -112,8 +113,8 @@ class SnapshotPass(Pass):
     def work(self, connection: Connection, part: Range) -> Outcome:
         where, args = within("s." + _UUID, part)
         last = ", ".join(
-            "COALESCE((SELECT MAX(e.aggregate_version) FROM %s e WHERE e.aggregate_uuid = s.aggregate_uuid), -1)"
-            % table.sql
+            "COALESCE((SELECT MAX(e.aggregate_version) FROM %s e WHERE %s), -1)"
+            % (table.sql, table.of_uuid("e", "s.aggregate_uuid"))
             for table in self._events
         )
         # Two event tables of one schema: a snapshot may be of either, so the higher version counts.

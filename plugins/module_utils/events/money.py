@@ -113,7 +113,7 @@ class _Sums:
     def events(self, connection: Connection, where: str, args: Sequence[Any]) -> Dict[Key, Dict[str, Any]]:
         """Per key: total, unreadable (events without a usable amount), bad_id (the first of them) and fresh (newest created_at)."""
         rule, table = self.rule, self._table
-        amounts = "".join(" WHEN %s THEN JSON_VALUE(e.event_properties, %s)" for _ in rule.movements)
+        amounts = "".join(" WHEN %s THEN JSON_VALUE(e.event_properties, %s)" for unused in rule.movements)
         groups: List[str] = []
         group_args: List[Any] = []
         for movement in rule.movements:
@@ -196,7 +196,7 @@ class MoneyPass(Pass):
     def work(self, connection: Connection, part: Range) -> Outcome:
         where, args = within("e.aggregate_uuid", part)
         events = self._sums.events(connection, where, args)
-        balances = self._sums.balances(connection, sorted({key for key, _ in events}))
+        balances = self._sums.balances(connection, sorted({key for key, unused in events}))
         fresh_since = connection.value("SELECT NOW() - INTERVAL %s SECOND", [self._settle])
         wrong: List[Dict[str, Any]] = []
         unsettled = 0

@@ -160,7 +160,7 @@ class Crew:
         try:
             self.planner, self.server = open_session(params)
             self._connections.append(self.planner)
-            for _ in range(workers):
+            for _unused in range(workers):
                 self._connections.append(open_session(params)[0])
                 self._free.put(self._connections[-1])
         except BaseException:
@@ -218,5 +218,5 @@ def go(crew: Crew, one: Pass, after: Any, budget: Budget, accept: Callable[[Rang
             part, future = running.popleft()
             accept(part, future.result())
     finally:
-        for _, future in running:
+        for _unused, future in running:
             future.cancel()

@@ -208,19 +208,26 @@ _META: Dict[str, Tuple[str, Callable[[Table], str], str]] = {
     "meta_uuid": (
         "aggregate-root-uuid",
         lambda _table: "e.aggregate_uuid",
-        "NOT (LOWER({meta}) <=> LOWER(CAST({column} AS CHAR)))",
+        "NOT (CAST(LOWER({meta}) AS BINARY) <=> CAST(LOWER(CAST({column} AS CHAR)) AS BINARY))",
     ),
     "meta_version": (
         "aggregate-root-version",
         lambda _table: "e.aggregate_version",
-        "NOT ({meta} <=> CAST({column} AS CHAR))",
+        "NOT (CAST({meta} AS BINARY) <=> CAST({column} AS BINARY))",
     ),
-    "meta_stored_event_id": ("stored-event-id", lambda table: "e." + table.id, "{meta} <> CAST({column} AS CHAR)"),
+    "meta_stored_event_id": (
+        "stored-event-id",
+        lambda table: "e." + table.id,
+        "CAST({meta} AS BINARY) <> CAST({column} AS BINARY)",
+    ),
 }
 
 
 def meta_rules(table: Table) -> List[RowRule]:
-    """The rules that compare the metadata with the columns. They must not be asked where the metadata is no JSON."""
+    """The rules that compare the metadata with the columns. They must not be asked where the metadata is no JSON.
+
+    Compared as bytes, because texts of two collations can't be compared at all.
+    """
     if "meta_data" not in table.columns:
         return []
     rules = []

@@ -30,13 +30,15 @@ def name_sql(name: str) -> str:
 class Table:
     """One event or snapshot table. ``columns`` are those of ours it has, with their data types (lower case).
 
-    ``key`` is its primary key's one column, None when there is no such key. ``unique_versions`` tells whether a unique index
-    holds exactly uuid and version, ``uuid_index`` whether any index begins with the uuid. ``estimated_rows`` is the server's guess.
+    ``uuid_collation`` is that of aggregate_uuid, None where it is no text. ``key`` is its primary key's one column, None when there
+    is no such key. ``unique_versions`` tells whether a unique index holds exactly uuid and version, ``uuid_index`` whether any index
+    begins with the uuid. ``estimated_rows`` is the server's guess.
     """
 
     schema: str
     name: str
     columns: Dict[str, str]
+    uuid_collation: Optional[str]
     key: Optional[str]
     unique_versions: bool
     uuid_index: bool
@@ -55,6 +57,16 @@ class Table:
     def id(self) -> str:
         """The key column's name for a statement with arguments."""
         return name_sql(self.key or "id")
+
+    def of_uuid(self, alias: str, uuid: str) -> str:
+        """The condition for the rows (under an alias) of one aggregate, a column of another table, so that the index is used.
+
+        Two tables need not have the same collation, and texts of two can't be compared.
+        """
+        if self.uuid_collation:
+            charset = self.uuid_collation.split("_")[0]
+            uuid = "CONVERT(%s USING %s) COLLATE %s" % (uuid, charset, self.uuid_collation)
+        return "%s.aggregate_uuid = %s" % (alias, uuid)
 
     def is_text(self, column: str) -> bool:
         """Whether a JSON column is text (MariaDB), which can hold anything, rather than the server's own type (MySQL)."""
@@ -124,13 +136,14 @@ def discover(
         row["name"] for row in connection.rows("SELECT SCHEMA_NAME AS name FROM information_schema.SCHEMATA ORDER BY 1")
     ]
     schemas = choose_schemas(wanted, there)
-    columns = _columns(connection, schemas)
+    columns, collations = _columns(connection, schemas)
     indexes = _indexes(connection, schemas)
     sizes = _sizes(connection, schemas)
     found: Dict[str, List[Table]] = {"events": [], "snapshots": []}
     for (schema, name), own in sorted(columns.items()):
         if (schema, name) in sizes and kind(own) is not None:
-            table = describe(schema, name, own, indexes.get((schema, name), {}), sizes[schema, name])
+            at = (schema, name)
+            table = describe(schema, name, own, collations[at], indexes.get(at, {}), sizes[at])
             found[str(kind(own))].append(table)
     missing = [name for name in tables if not any(table.name == name for table in found["events"])]
     if missing:
@@ -142,7 +155,12 @@ def discover(
 
 
 def describe(
-    schema: str, name: str, columns: Dict[str, str], indexes: Dict[str, Tuple[bool, List[str]]], rows: int
+    schema: str,
+    name: str,
+    columns: Dict[str, str],
+    uuid_collation: Optional[str],
+    indexes: Dict[str, Tuple[bool, List[str]]],
+    rows: int,
 ) -> Table:
     """Put a Table together; ``indexes`` has for each index whether it is unique and its columns in their order."""
     primary = indexes.get("PRIMARY", (True, []))[1]
@@ -150,9 +168,10 @@ def describe(
         schema=schema,
         name=name,
         columns=columns,
+        uuid_collation=uuid_collation,
         key=primary[0] if len(primary) == 1 else None,
         unique_versions=any(u and sorted(c) == ["aggregate_uuid", "aggregate_version"] for u, c in indexes.values()),
-        uuid_index=any(c and c[0] == "aggregate_uuid" for _, c in indexes.values()),
+        uuid_index=any(c and c[0] == "aggregate_uuid" for unused, c in indexes.values()),
         estimated_rows=rows,
     )
 
@@ -161,17 +180,23 @@ def _marks(values: Sequence[Any]) -> str:
     return ", ".join(["%s"] * len(values))
 
 
-def _columns(connection: Connection, schemas: Sequence[str]) -> Dict[Tuple[str, str], Dict[str, str]]:
+def _columns(
+    connection: Connection, schemas: Sequence[str]
+) -> Tuple[Dict[Tuple[str, str], Dict[str, str]], Dict[Tuple[str, str], Optional[str]]]:
     names = sorted(_COLUMNS)
     rows = connection.rows(
-        "SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, LOWER(COLUMN_NAME) AS c, LOWER(DATA_TYPE) AS d FROM information_schema.COLUMNS "
+        "SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, LOWER(COLUMN_NAME) AS c, LOWER(DATA_TYPE) AS d, "
+        "COLLATION_NAME AS o FROM information_schema.COLUMNS "
         "WHERE TABLE_SCHEMA IN (%s) AND COLUMN_NAME IN (%s)" % (_marks(schemas), _marks(names)),
         [*schemas, *names],
     )
     found: Dict[Tuple[str, str], Dict[str, str]] = {}
+    collations: Dict[Tuple[str, str], Optional[str]] = {}
     for row in rows:
         found.setdefault((row["s"], row["t"]), {})[row["c"]] = str(row["d"])
-    return found
+        if row["c"] == "aggregate_uuid":
+            collations[row["s"], row["t"]] = row["o"]
+    return found, collations
 
 
 def _indexes(

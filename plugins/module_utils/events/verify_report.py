@@ -40,7 +40,7 @@ def _coverage(seen: Sequence[Seen], stopped: str) -> Finding:
 
 def _finding(rule: Rule, seen: Sequence[Seen]) -> Finding:
     broken = [(one, one.anomalies[rule.name]) for one in seen if rule.name in one.anomalies]
-    count = sum(int(found["count"]) for _, found in broken)
+    count = sum(int(found["count"]) for unused, found in broken)
     unjudged = [one.unjudged[rule.name] for one in seen if rule.name in one.unjudged]
     unfinished = any(rule.name in one.unfinished for one in seen)
     if count:
