@@ -73,7 +73,7 @@ options:
   open_transactions:
     description:
       - What to do with idle connections in an open transaction, or holding C(LOCK TABLES) or C(GET_LOCK) where the server shows those.
-      - V(skip) spares them and lists them in RV(skipped); V(report) also makes a finding of each transaction; V(kill) ends them too, which
+      - V(skip) spares them and lists them in RV(protected); V(report) also makes a finding of each transaction; V(kill) ends them too, which
         rolls their changes back.
     type: str
     choices: [skip, report, kill]
@@ -273,7 +273,7 @@ spared:
   type: list
   elements: dict
   sample: []
-skipped:
+protected:
   description:
     - Connections that match and are never ended, or not with these options, with C(reason).
     - C(transaction) tells the age, the rows changed, and under C(blocks) the connections that wait for it.

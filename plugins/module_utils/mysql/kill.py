@@ -118,7 +118,7 @@ def _note(process: Process, error: Optional[SqlError], done: Killing) -> None:
     elif error.code == _NO_SUCH_THREAD:
         done.gone.append(process)
     elif error.code in _REFUSED:
-        done.refused.append((process, error.message))
+        done.refused.append((process, str(error)))
     else:
         raise error
 

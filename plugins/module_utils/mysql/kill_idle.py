@@ -135,7 +135,7 @@ def _result(
         "gone": _dicts(done.gone),
         "survived": _dicts(left),
         "spared": _with_reasons(done.spared + done.refused),
-        "skipped": _with_reasons(choice.skipped),
+        "protected": _with_reasons(choice.protected),
         "unmatched": choice.unmatched,
         "blind_spots": snapshot.blind_spots,
         "longest_window_ms": done.longest_window_ms,
@@ -177,13 +177,14 @@ def _findings(
         message = "The server refused to end %d connections: %s" % (len(done.refused), done.refused[0][1])
         findings.append(Finding("refused", CRITICAL, len(done.refused), 0, message, "Grant the right that it names."))
     if params["open_transactions"] == "report":
-        findings += [_open(process) for process, _ in choice.skipped if process.transaction is not None]
+        findings += [_open(process) for process, unused in choice.protected if process.transaction is not None]
     return findings
 
 
 def _open(process: Process) -> Finding:
     transaction = process.transaction
-    assert transaction is not None
+    if transaction is None:
+        raise ValueError("connection %d has no transaction" % process.id)
     message = "Connection %d of %s from %s has been idle for %d s in a transaction that is open for %d s." % (
         process.id,
         process.user,

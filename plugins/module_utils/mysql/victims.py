@@ -18,13 +18,13 @@ GONE = "gone"
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """``candidates`` may be killed, oldest first; the first ``wanted`` of them are to be. ``skipped`` match but are spared,
+    """``candidates`` may be killed, oldest first; the first ``wanted`` of them are to be. ``protected`` match but are spared,
     with the reason. ``unmatched`` counts the others by reason. ``reason`` says why fewer are wanted than may be killed.
     """
 
     candidates: List[Process]
     wanted: int
-    skipped: List[Tuple[Process, str]]
+    protected: List[Tuple[Process, str]]
     unmatched: Dict[str, int]
     reason: str = ""
 
@@ -36,7 +36,7 @@ class Choice:
 def choose(snapshot: Snapshot, policy: Policy) -> Choice:
     """Decide on every connection of the snapshot. A user who can't see the others' connections chooses none."""
     others: Dict[str, int] = Counter()
-    skipped: List[Tuple[Process, str]] = []
+    spared: List[Tuple[Process, str]] = []
     candidates: List[Process] = []
     for process in snapshot.processes:
         why_not = unmatched(process, policy)
@@ -45,14 +45,14 @@ def choose(snapshot: Snapshot, policy: Policy) -> Choice:
             continue
         reason = protected(process, policy, snapshot.own_id)
         if reason is not None:
-            skipped.append((process, reason))
+            spared.append((process, reason))
         else:
             candidates.append(process)
     candidates.sort(key=lambda process: (-process.seconds, process.id))
     wanted, reason = _wanted(len(candidates), snapshot.threads, policy)
     if not snapshot.complete:
         wanted, reason = 0, "the connections of others can't be seen"
-    return Choice(candidates, wanted, skipped, dict(others), reason)
+    return Choice(candidates, wanted, spared, dict(others), reason)
 
 
 def _wanted(candidates: int, threads: Threads, policy: Policy) -> Tuple[int, str]:

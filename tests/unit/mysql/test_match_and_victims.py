@@ -167,7 +167,7 @@ def test_who_does_not_see_the_others_ends_nobody() -> None:
 )
 def test_every_connection_gets_exactly_one_decision(processes: list[Process], policy: dict[str, Any]) -> None:
     choice = choose(snapshot(*processes), Policy(**policy))
-    assert len(choice.candidates) + len(choice.skipped) + sum(choice.unmatched.values()) == len(processes)
+    assert len(choice.candidates) + len(choice.protected) + sum(choice.unmatched.values()) == len(processes)
     for victim in choice.victims:
         assert victim.command == "Sleep" and victim.seconds >= 300 and victim.id != 1 and victim.user != "rdsadmin"
 
