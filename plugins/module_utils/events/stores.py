@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ..core.errors import BadInput, Refused
 from ..mysql.connection import Connection
@@ -226,18 +226,15 @@ def _sizes(connection: Connection, schemas: Sequence[str]) -> Dict[Tuple[str, st
 def _no_store(
     name: str, schemas: Sequence[str], columns: Dict[Tuple[str, str], Dict[str, str]], connection: Connection
 ) -> str:
-    for schema in schemas:
-        lacking: FrozenSet[str] = EVENT_COLUMNS - frozenset(columns.get((schema, name), {}))
-        if (schema, name) in columns:
-            return "%s.%s is no event table: it has no column %s." % (schema, name, ", ".join(sorted(lacking)))
     where = ", ".join(schemas)
-    exists = connection.value(
-        "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA IN (%s) AND TABLE_NAME = %%s LIMIT 1"
+    schema = connection.value(
+        "SELECT TABLE_SCHEMA FROM information_schema.TABLES WHERE TABLE_SCHEMA IN (%s) AND TABLE_NAME = %%s LIMIT 1"
         % _marks(schemas),
         [*schemas, name],
     )
-    if exists:
-        return "The table %s in %s is no event table: it has none of its columns." % (name, where)
+    if schema:
+        lacking = EVENT_COLUMNS - frozenset(columns.get((schema, name), {}))
+        return "%s.%s is no event table: it has no column %s." % (schema, name, ", ".join(sorted(lacking)))
     return "There is no table %s in %s, or this user has no right to see it." % (name, where)
 
 
