@@ -53,13 +53,21 @@ def find(directory: Path, program: str | None = None) -> list[int]:
 
 
 def end(directory: Path, program: str | None, grace_seconds: float) -> int:
-    """Ask all to end, then make them; returns how many there were, having seen that none is left."""
+    """Ask all to end, then make them; returns how many there were, having seen that none is left.
+
+    While the supervisor lives it alone is asked, because it ends the applications before the servers they need:
+    a Horizon that can't reach Redis does not end.
+    """
+    interface = None if program else supervisor(directory)
+    leader = interface.getPID() if interface else 0
     asked: set[int] = set()
+    seen: set[int] = set()
     patience = time.monotonic() + grace_seconds
     give_up = patience + 10
     while pids := find(directory, program):
+        seen.update(pids)
         late = time.monotonic() > patience
-        for pid in pids:
+        for pid in [leader] if leader in pids and not late else pids:
             if late or pid not in asked:
                 asked.add(pid)
                 with suppress(ProcessLookupError):
@@ -67,7 +75,7 @@ def end(directory: Path, program: str | None, grace_seconds: float) -> int:
         if time.monotonic() > give_up:
             sys.exit(f"These processes of {directory} could not be ended: {pids}")
         time.sleep(POLL_SECONDS)
-    return len(asked)
+    return len(seen)
 
 
 def supervisor(directory: Path) -> Any:
