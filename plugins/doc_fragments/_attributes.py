@@ -58,6 +58,19 @@ attributes:
       - finaegis.runbook.mysql
 """
 
+    # A module that asks the database and Redis.
+    ACTIONGROUP_MYSQL_REDIS = r"""
+options: {}
+attributes:
+  action_group:
+    description: Set the connections once with C(module_defaults) for these groups.
+    support: full
+    membership:
+      - finaegis.runbook.all
+      - finaegis.runbook.mysql
+      - finaegis.runbook.redis
+"""
+
     ACTIONGROUP_LARAVEL = r"""
 options: {}
 attributes:

@@ -83,8 +83,9 @@ class Store:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """All tables of some schemas. ``pairs`` says of which event table a snapshot table is, by names within a schema."""
+    """All tables of ``schemas``. ``pairs`` says of which event table a snapshot table is, by names within a schema."""
 
+    schemas: Tuple[str, ...]
     events: Tuple[Table, ...]
     snapshots: Tuple[Table, ...]
     pairs: Dict[str, str] = dataclasses.field(default_factory=dict)
@@ -149,7 +150,7 @@ def discover(
     if missing:
         raise BadInput(_no_store(missing[0], schemas, columns, connection))
     events = tuple(table for table in found["events"] if not tables or table.name in tables)
-    result = Found(events, tuple(found["snapshots"]), dict(pairs or {}))
+    result = Found(tuple(schemas), events, tuple(found["snapshots"]), dict(pairs or {}))
     _check_pairs(result, found["events"], schemas)
     return result
 
