@@ -23,6 +23,8 @@ _SETTINGS = (
 )
 _OF_THE_SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
 _PRIVILEGE_NEEDED = 1227
+#: Files that belong to a FULLTEXT index, or to a table that is being rebuilt.
+_NOT_A_TABLE = re.compile(r"/(fts_[0-9a-f]{16}|#sql)", re.IGNORECASE)
 
 
 def read_settings(connection: Connection) -> Settings:
@@ -133,6 +135,19 @@ def _read_files(connection: Connection, server: Server, prefix: str) -> Dict[str
             size, number = found.get(each, (0, 0))
             found[each] = (size + int(row["size"]), number + 1)
     return found
+
+
+def count_hidden(connection: Connection, server: Server, seen: List[Table]) -> int:
+    """How many InnoDB tables with a file of their own are not among ``seen``: the server shows tables only to users who have a
+    right on them, and says nothing of the others.
+
+    :raises SqlError: 1227 without the PROCESS privilege.
+    """
+    source = "innodb_sys_tablespaces" if server.is_mariadb else "innodb_tablespaces"
+    rows = connection.rows("SELECT name AS name FROM information_schema." + source + " WHERE name LIKE '%/%'")
+    names = {re.split("#p#", _text(row["name"]), maxsplit=1, flags=re.IGNORECASE)[0] for row in rows}
+    ours = [name for name in names if not _NOT_A_TABLE.search(name) and name.partition("/")[0] not in _OF_THE_SYSTEM]
+    return max(0, len(ours) - sum(table.file_bytes is not None for table in seen))
 
 
 def read_disk(connection: Connection, is_local: bool) -> Disk:
