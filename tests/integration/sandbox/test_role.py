@@ -89,6 +89,12 @@ class Sandbox:
         return subprocess.run(argv, cwd=home, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
 
+def script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """One of the role's scripts, called as the role calls it."""
+    argv = [sys.executable, str(CHECKOUT / "roles/sandbox/files" / name), *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
 def make() -> Iterator[Sandbox]:
     # Not below pytest's own directory: its path is too long for a Unix socket.
     with tempfile.TemporaryDirectory(prefix="sandbox-") as parent:
@@ -230,8 +236,11 @@ def test_a_stopped_program_is_started_again(sandbox: Sandbox) -> None:
     argv = [str(BIN / "supervisorctl"), "-c", str(sandbox.directory / "supervisord.conf"), "stop", "app2-horizon"]
     subprocess.run(argv, check=True, capture_output=True)
     assert json.loads(sandbox.get("app2")[1])["horizon"] == "inactive"
-    assert sandbox.changed() == 1
-    assert sandbox.healthy()
+    done = script("processes.py", "start", str(sandbox.directory), "--seconds", "60")
+    assert json.loads(done.stdout) == {"changed": True, "done": ["app2-horizon started"]}
+    wait_until("healthy", sandbox.healthy)
+    again = script("processes.py", "start", str(sandbox.directory))
+    assert json.loads(again.stdout) == {"changed": False, "done": []}
 
 
 def test_a_second_sandbox_whose_set_up_was_killed_half_way(sandbox: Sandbox, second: Sandbox) -> None:
@@ -258,12 +267,6 @@ def test_a_second_sandbox_whose_set_up_was_killed_half_way(sandbox: Sandbox, sec
     assert second.processes() == []
     assert sandbox.states() == before
     assert sandbox.healthy()
-
-
-def script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """One of the role's scripts, called as the role calls it."""
-    argv = [sys.executable, str(CHECKOUT / "roles/sandbox/files" / name), *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
