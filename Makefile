@@ -32,8 +32,9 @@ unit: env ## unit tests with both environments, no network
 sanity: env ## ansible-test sanity with both ansible-cores
 	@bash tools/sanity.sh
 
-integration: env ## real ansible-playbook runs against real servers on loopback
-	.venv/bin/pytest tests/integration
+integration: env ## real ansible-playbook runs against real servers on loopback, two test files at a time
+	.venv/bin/pytest tests/integration --ignore=tests/integration/maintenance -n 2 --dist loadfile
+	.venv-floor/bin/pytest tests/integration/maintenance  # whole windows; the newest core holds them in molecule
 
 molecule: env ## every scenario below molecule/, in containers (root or sudo)
 	@bash tools/molecule.sh test
