@@ -53,7 +53,7 @@ options:
   queue_jobs_limit:
     description:
       - The most jobs of a queue to look into, of the ready, delayed and reserved ones each. What a queue holds beyond is counted as events
-        in the verdict, and RV(queues[].examined) tells.
+        in the verdict, and C(examined) of RV(queues) tells.
     type: int
     default: 1000
   job_classes:

@@ -78,7 +78,7 @@ options:
   hash_chain:
     description:
       - Whether to keep a SHA-256 chain over all events in O(checkpoint), so that a later run notices any change to an old event.
-      - Keep the checkpoint where those who can write to the database can't write, or keep RV(tables[].chain_head) elsewhere.
+      - Keep the checkpoint where those who can write to the database can't write, or keep C(chain_head) of RV(tables) elsewhere.
     type: bool
     default: false
   recheck:

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from ..mysql.connection import Connection
 from . import rules
 from .anomalies import Anomalies, found
-from .passes import Outcome, Pass, Range, key_range, plain, within
+from .passes import Outcome, Pass, Range, id_range, plain, within
 from .stores import Table
 
 
@@ -77,7 +77,7 @@ class RowPass(Pass):
         settings = self._settings
         if settings.upto is None:
             return None
-        return key_range(connection, self._table.sql, self._table.id, after, settings.upto, settings.chunk_rows)
+        return id_range(connection, self._table.sql, self._table.id, after, settings.upto, settings.chunk_rows)
 
     def work(self, connection: Connection, part: Range) -> Outcome:
         inner, args = self._inner(part)
