@@ -68,37 +68,52 @@ def kill(
     clock: Callable[[], float],
     done: Killing,
 ) -> None:
-    """End ``wanted`` of the candidates, in their order; one that is spared or refused is made up for by the next.
+    """End the first ``wanted`` of the candidates; one that is spared is made up for by the next.
 
-    ``done`` is filled as it goes, so it also tells how far it came when the connection is lost.
+    Among those to be ended the newest come first: MariaDB finds a thread by walking its list from there, which makes ending
+    all of thousands more than twice as fast. ``done`` is filled as it goes, so it also tells how far it came when the
+    connection is lost. It stops when the server refuses all of a batch.
 
     :raises SqlError: when the connection is lost, or for an error that is about more than one victim.
     """
     procedures = provider_procedures(connection)
     place = 0
     while place < len(candidates) and len(done.killed) + len(done.gone) < wanted:
-        if done.refused and not done.killed:
-            return
         missing = wanted - len(done.killed) - len(done.gone)
-        batch = candidates[place : place + min(BATCH, missing)]
-        place += len(batch)
-        looked = clock()
-        now = look_again([process.id for process in batch])
-        doomed = []
-        for process in batch:
-            reason = judge_again(process, now.get(process.id), policy, connection.id)
-            if reason is None:
-                doomed.append(process)
-            elif reason == GONE:
-                done.gone.append(process)
-            else:
-                done.spared.append((process, reason))
-        statements = [statement(process.id, policy.mode, procedures) for process in doomed]
-        # A procedure may answer with more than one result, so those are called one at a time.
-        outcomes = _one_by_one(connection, statements) if procedures else connection.each(statements)
-        for process, error in zip(doomed, outcomes):
-            _note(process, error, done)
-        done.longest_window_ms = max(done.longest_window_ms, round((clock() - looked) * 1000, 1))
+        chosen = sorted(candidates[place : place + missing], key=lambda process: -process.id)
+        place += len(chosen)
+        for start in range(0, len(chosen), BATCH):
+            _kill_batch(connection, chosen[start : start + BATCH], policy, procedures, look_again, clock, done)
+            if done.refused and not done.killed:
+                return
+
+
+def _kill_batch(
+    connection: Connection,
+    batch: Sequence[Process],
+    policy: Policy,
+    procedures: Sequence[str],
+    look_again: Callable[[Sequence[int]], Dict[int, Process]],
+    clock: Callable[[], float],
+    done: Killing,
+) -> None:
+    looked = clock()
+    now = look_again([process.id for process in batch])
+    doomed = []
+    for process in batch:
+        reason = judge_again(process, now.get(process.id), policy, connection.id)
+        if reason is None:
+            doomed.append(process)
+        elif reason == GONE:
+            done.gone.append(process)
+        else:
+            done.spared.append((process, reason))
+    statements = [statement(process.id, policy.mode, procedures) for process in doomed]
+    # A procedure may answer with more than one result, so those are called one at a time.
+    outcomes = _one_by_one(connection, statements) if procedures else connection.each(statements)
+    for error, process in zip(outcomes, doomed):
+        _note(process, error, done)
+    done.longest_window_ms = max(done.longest_window_ms, round((clock() - looked) * 1000, 1))
 
 
 def _one_by_one(connection: Connection, statements: Sequence[str]) -> Iterator[Optional[SqlError]]:

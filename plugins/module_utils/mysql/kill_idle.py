@@ -19,7 +19,7 @@ from .kill import Killing, kill, survivors
 from .match import LONG_RUNNING, Policy
 from .processlist import Process, Snapshot, Threads, parse_snapshot
 from .read import Reader
-from .victims import Choice, choose
+from .victims import Choice, by_age, choose
 
 #: Longer than any of our statements takes, so a server that hangs does not hold the task.
 _ANSWER_SECONDS = 60
@@ -198,7 +198,8 @@ def _open(process: Process) -> Finding:
 
 
 def _dicts(processes: Sequence[Process]) -> List[Dict[str, Any]]:
-    return [process.as_dict() for process in processes]
+    """The oldest first, in whatever order they were ended."""
+    return [process.as_dict() for process in sorted(processes, key=by_age)]
 
 
 def _with_reasons(pairs: Sequence[Tuple[Process, str]]) -> List[Dict[str, Any]]:

@@ -33,6 +33,11 @@ class Choice:
         return self.candidates[: self.wanted]
 
 
+def by_age(process: Process) -> Tuple[float, int]:
+    """The oldest first; of the same age the lower id."""
+    return -process.seconds, process.id
+
+
 def choose(snapshot: Snapshot, policy: Policy) -> Choice:
     """Decide on every connection of the snapshot. A user who can't see the others' connections chooses none."""
     others: Dict[str, int] = Counter()
@@ -48,7 +53,7 @@ def choose(snapshot: Snapshot, policy: Policy) -> Choice:
             spared.append((process, reason))
         else:
             candidates.append(process)
-    candidates.sort(key=lambda process: (-process.seconds, process.id))
+    candidates.sort(key=by_age)
     wanted, reason = _wanted(len(candidates), snapshot.threads, policy)
     if not snapshot.complete:
         wanted, reason = 0, "the connections of others can't be seen"
