@@ -129,7 +129,7 @@ class _Sums:
             "FROM (SELECT e.{id} AS id, e.aggregate_uuid AS uuid, e.created_at AS at, {sign} AS sign, "
             "IF({valid}, CASE e.event_class{amounts} END, NULL) AS amount, "
             "COALESCE(IF({valid}, CASE e.event_class{groups} END, NULL), '') AS grp "
-            "FROM {table} e WHERE {where} AND e.event_class IN ({classes})) m GROUP BY uuid, grp".format(
+            "FROM {table} e WHERE {where} AND e.event_class IN ({classes})) m GROUP BY uuid, grp ORDER BY uuid, grp".format(
                 id=table.id,
                 sign=sign,
                 valid=valid,
@@ -200,7 +200,8 @@ class MoneyPass(Pass):
         fresh_since = connection.value("SELECT NOW() - INTERVAL %s SECOND", [self._settle])
         wrong: List[Dict[str, Any]] = []
         unsettled = 0
-        for key in sorted({*events, *balances}):
+        keys = [*events, *sorted(key for key in balances if key not in events)]
+        for key in keys:
             row, balance = events.get(key), balances.get(key)
             seen = self._difference(connection, key, row, balance)
             if seen is None:
@@ -212,7 +213,7 @@ class MoneyPass(Pass):
             where_to_look = "%s %s" % key if key[1] else key[0]
             wrong.append({"id": plain(bad), "aggregate_uuid": key[0], "seen": "%s: %s" % (where_to_look, seen)})
         anomalies: Anomalies = {"money": found(len(wrong), wrong[: self._samples])} if wrong else {}
-        return Outcome(len({*events, *balances}), anomalies, unsettled)
+        return Outcome(len(keys), anomalies, unsettled)
 
     def _difference(
         self, connection: Connection, key: Key, row: Optional[Dict[str, Any]], balance: Optional[Dict[str, Any]]
@@ -245,7 +246,7 @@ class BalancePass(Pass):
         value = name_sql(self._rule.value)
         rows = connection.rows(
             "SELECT p.{key} AS k, SUM(p.{value}) AS total FROM {table} p WHERE {where} GROUP BY p.{key}, {group} "
-            "HAVING SUM(p.{value}) <> 0".format(
+            "HAVING SUM(p.{value}) <> 0 ORDER BY p.{key}".format(
                 key=self._sums.key,
                 value=value,
                 table=self._sums.projection,
@@ -273,7 +274,7 @@ class BalancePass(Pass):
                 "seen": "%s: %s.%s holds %s, but no event moved money"
                 % (key, self._rule.projection, self._rule.value, _number(Decimal(total))),
             }
-            for key, total in sorted(held.items())
+            for key, total in held.items()
             if key not in known
         ]
         anomalies: Anomalies = {"money": found(len(wrong), wrong[: self._samples])} if wrong else {}

@@ -20,7 +20,7 @@ def row_hash(table: Table) -> str:
     time = (
         "UNIX_TIMESTAMP(e.created_at)" if table.columns["created_at"] == "timestamp" else "CAST(e.created_at AS CHAR)"
     )
-    parts = ["e." + table.id, "COALESCE(e.aggregate_uuid, '-')", "COALESCE(e.aggregate_version, '-')"]
+    parts = ["e." + table.id, "COALESCE(CAST(e.aggregate_uuid AS CHAR), '-')", "COALESCE(e.aggregate_version, '-')"]
     if "event_version" in table.columns:
         parts.append("COALESCE(e.event_version, '-')")
     texts = ["event_class", "event_properties"] + ["meta_data"] * ("meta_data" in table.columns)
@@ -139,14 +139,15 @@ class RowPass(Pass):
 
 
 def describe_events(connection: Connection, table: Table, ids: Sequence[Any], seen: rules.Sql) -> List[Dict[str, Any]]:
-    """Samples of events: where they are and what was seen in them."""
+    """Samples of events, in the order of ``ids``: where they are and what was seen in them."""
     if not ids:
         return []
     rows = connection.rows(
         "SELECT e.{id} AS id, e.aggregate_uuid AS aggregate_uuid, e.aggregate_version AS aggregate_version, {seen} AS seen "
-        "FROM {table} e WHERE e.{id} IN ({marks}) ORDER BY e.{id}".format(
+        "FROM {table} e WHERE e.{id} IN ({marks})".format(
             id=table.id, seen=seen[0], table=table.sql, marks=", ".join(["%s"] * len(ids))
         ),
         [*seen[1], *ids],
     )
-    return [{name: plain(value) for name, value in row.items()} for row in rows]
+    samples = {plain(row["id"]): {name: plain(value) for name, value in row.items()} for row in rows}
+    return [samples[plain(number)] for number in ids]

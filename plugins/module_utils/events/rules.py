@@ -213,12 +213,12 @@ _META: Dict[str, Tuple[str, Callable[[Table], str], str]] = {
     "meta_version": (
         "aggregate-root-version",
         lambda _table: "e.aggregate_version",
-        "NOT (CAST({meta} AS BINARY) <=> CAST({column} AS BINARY))",
+        "NOT (CAST({meta} AS BINARY) <=> CAST(CAST({column} AS CHAR) AS BINARY))",
     ),
     "meta_stored_event_id": (
         "stored-event-id",
         lambda table: "e." + table.id,
-        "CAST({meta} AS BINARY) <> CAST({column} AS BINARY)",
+        "CAST({meta} AS BINARY) <> CAST(CAST({column} AS CHAR) AS BINARY)",
     ),
 }
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.finaegis.runbook.plugins.module_utils.events import verify_task
+from ansible_collections.finaegis.runbook.plugins.module_utils.events.rules import RULES
 from ansible_collections.finaegis.runbook.plugins.modules import event_store_verify
 from integration.events.stores import Captured
 from integration.servers import MysqlServer
@@ -294,3 +296,101 @@ def test_tables_of_other_collations(either_server: MysqlServer, captured: Captur
     ]
     captured.copy(either_server, "mixed_store", *changes)
     assert verify(either_server, "mixed_store", money=[])["anomalies"] == []
+
+
+def test_every_rule_has_its_fault() -> None:
+    elsewhere = {"event_hash", "history"}  # above, and in test_verify_runs.py
+    assert {check for fault in FAULTS for check in fault.found} | elsewhere == set(RULES)
+
+
+@pytest.mark.parametrize("ids", ["uuid", "char(36)"])
+def test_ids_that_are_no_numbers(captured: Captured, tmp_path: Path, ids: str) -> None:
+    """UUID version 7 as the key, whose order is that of time."""
+    ordered = "CONCAT('01928f5e-', LPAD(HEX(o.id), 4, '0'), '-7000-8000-', LPAD(HEX(o.id), 12, '0'))"
+    captured.copy(
+        captured.server,
+        "uuid_store",
+        "ALTER TABLE stored_events RENAME old_events",
+        f"CREATE TABLE stored_events (id {ids} CHARACTER SET ascii PRIMARY KEY, aggregate_uuid char(36), aggregate_version int, "
+        "event_class varchar(255), event_properties longtext, meta_data longtext NULL, created_at datetime(6), "
+        "UNIQUE (aggregate_uuid, aggregate_version))".replace("uuid CHARACTER SET ascii", "uuid"),
+        f"INSERT INTO stored_events SELECT {ordered}, aggregate_uuid, aggregate_version, event_class, event_properties, "
+        f"IF(o.id % 2, NULL, JSON_SET(meta_data, '$.\"stored-event-id\"', LOWER({ordered}))), created_at FROM old_events o",
+        "DROP TABLE old_events",
+    )
+    if ids != "uuid":
+        captured.run(captured.server, "uuid_store", "UPDATE stored_events SET id = LOWER(id)")
+    asked = {"checkpoint": str(tmp_path / "c.json"), "hash_chain": True}
+    assert verify(captured.server, "uuid_store", **asked)["verdict"] == "ok"
+    again = verify(captured.server, "uuid_store", **asked)
+    assert (again["verdict"], again["changed"]) == ("ok", False)
+    last = captured.run(captured.server, "uuid_store", "SELECT MAX(id) FROM stored_events")[0][0]
+    assert again["tables"][0]["verified_to"] == str(last)
+    captured.run(
+        captured.server, "uuid_store", "UPDATE stored_events SET aggregate_version = 40 WHERE id = '%s'" % last
+    )
+    assert {one["check"] for one in verify(captured.server, "uuid_store", **asked)["anomalies"]} >= {
+        "version_gap",
+        "history",
+    }
+
+
+def test_times_without_a_zone_are_of_the_application(captured: Captured) -> None:
+    """A DATETIME written by an application in UTC+2 lies in the future for whoever takes it for UTC."""
+    captured.copy(
+        captured.server,
+        "zone_store",
+        "ALTER TABLE stored_events MODIFY created_at datetime NOT NULL",
+        "UPDATE stored_events SET created_at = created_at + INTERVAL 2 HOUR",
+    )
+    here = verify(captured.server, "zone_store", time_zone="+02:00")
+    assert here["verdict"] == "ok"
+    elsewhere = verify(captured.server, "zone_store")
+    assert {one["check"] for one in elsewhere["anomalies"]} == {"created_at_future"}
+
+
+def test_workers_and_ranges_change_nothing(either_server: MysqlServer, captured: Captured) -> None:
+    faults = [
+        "UPDATE stored_events SET event_version = 0 WHERE id % 400 = 0",
+        "UPDATE stored_events SET created_at = created_at - INTERVAL 2 HOUR WHERE id IN (500, 501, 1000, 1001)",
+        "DELETE FROM stored_events WHERE id IN (1500, 2001)",
+        "UPDATE snapshots SET aggregate_version = 99 WHERE id % 10 = 0",
+        "UPDATE accounts SET balance = balance + 1 ORDER BY uuid LIMIT 7",
+    ]
+    captured.copy(either_server, "many_faults", *faults)
+    results = [
+        verify(either_server, "many_faults", workers=workers, chunk_rows=rows, samples=3)["anomalies"]
+        for workers, rows in ((1, 100000), (1, 500), (4, 100), (8, 1000))
+    ]
+    assert {one["check"]: one["count"] for one in results[0]} == {
+        "event_version": 8,
+        "created_at_order": 2,
+        "version_gap": 2,
+        "snapshot_ahead": 5,
+        "money": 9,
+    }
+    assert results[1:] == results[:1] * 3
+
+
+def test_a_store_without_an_index_on_the_uuid_is_not_judged_by_it(captured: Captured) -> None:
+    captured.copy(
+        captured.server,
+        "bare_store",
+        DROP_UNIQUE,
+        "ALTER TABLE stored_events DROP INDEX stored_events_aggregate_uuid_index",
+    )
+    result = verify(captured.server, "bare_store")
+    verdicts = {finding["check"]: finding["verdict"] for finding in result["findings"]}
+    assert {check for check, verdict in verdicts.items() if verdict == "unknown"} == {
+        "version_gap",
+        "duplicate_version",
+        "version_order",
+        "snapshot_ahead",
+        "snapshot_orphan",
+        "snapshot_order",
+        "snapshot_empty",
+        "snapshot_json",
+        "money",
+    }
+    assert verdicts["unique_index"] == "critical"
+    assert verdicts["event_version"] == "ok"
