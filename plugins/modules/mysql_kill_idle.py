@@ -11,7 +11,7 @@ short_description: End idle connections or long statements of MySQL or MariaDB, 
 version_added: 1.0.0
 author: FinAegis contributors (@FinAegis)
 description:
-  - Reads the server's connections, decides on each by a policy, ends the chosen ones the oldest first, and looks whether they are gone.
+  - Reads the server's connections, decides on each by a policy, the oldest first, ends the chosen ones, and looks whether they are gone.
   - Every criterion must hold (AND). What is excluded is never included. Replication, binary log readers, the event scheduler, accounts of
     the server and of cloud providers, threads of the server and this task's own connection are never ended, whatever is asked.
   - Each victim is looked at again right before its C(KILL) by id, user, host and port, the length of its rest and (MariaDB) its last
@@ -36,8 +36,8 @@ options:
     default: 300.0
   include_writes:
     description:
-      - Whether O(mode=long_running) also ends statements that may write. Ending one rolls it back, which can take longer than it ran.
-      - Only what surely reads counts as reading; C(SELECT ... FOR UPDATE), C(CALL) and statements that the server shows cut off do not.
+      - Whether O(mode=long_running) also ends statements that may write; ending one rolls it back, which can take longer than it ran.
+        Only what surely reads counts as reading; C(SELECT ... FOR UPDATE), C(CALL) and what the server shows cut off do not.
     type: bool
     default: false
   users:
@@ -73,8 +73,7 @@ options:
   open_transactions:
     description:
       - What to do with idle connections in an open transaction, or holding C(LOCK TABLES) or C(GET_LOCK) where the server shows those.
-      - V(skip) spares them and lists them in RV(protected); V(report) also makes a finding of each transaction; V(kill) ends them too, which
-        rolls their changes back.
+      - V(skip) lists them in RV(protected); V(report) also makes a finding of each; V(kill) ends them, which rolls their changes back.
     type: str
     choices: [skip, report, kill]
     default: skip
@@ -97,9 +96,7 @@ options:
     type: float
     default: 95.0
   extra_port:
-    description:
-      - MariaDB's C(extra_port) on O(login_host), tried when the server is full and its slot in reserve is not to be had.
-      - Omitted, it is not tried.
+    description: MariaDB's C(extra_port) on O(login_host), tried when the server is full and has no slot in reserve; omitted, not tried.
     type: int
   admin_address:
     description: MySQL's C(admin_address), tried in the same case after O(extra_port); omitted, not tried.
@@ -110,8 +107,8 @@ options:
     default: 33062
   processlist_file:
     description:
-      - Decide on a process list saved by O(snapshot_to) instead of on a server. Nothing is connected to and nothing ended.
-      - RV(victims) are those that the policy would have ended then.
+      - Decide on a process list saved by O(snapshot_to) instead of on a server. Nothing is connected to and nothing ended;
+        RV(victims) are those that the policy would have ended then.
     type: path
   snapshot_to:
     description:
@@ -138,44 +135,34 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details:
-      - RV(victims) are exactly those that would be ended at this moment.
   diff_mode:
     support: full
   idempotent:
     support: full
 notes:
-  - It needs PROCESS, and CONNECTION ADMIN (MariaDB 10.5.2 and later), CONNECTION_ADMIN (MySQL 8), or SUPER before those.
-  - On Amazon RDS and Aurora their procedures C(mysql.rds_kill) and C(mysql.rds_kill_query) are used where they exist.
+  - It needs PROCESS, and CONNECTION ADMIN (MariaDB 10.5.2 and later), CONNECTION_ADMIN (MySQL 8), or SUPER before those. On Amazon
+    RDS and Aurora C(mysql.rds_kill) and C(mysql.rds_kill_query) are used.
   - Victims are looked at again 250 at a time, so between that look and the C(KILL) of the last of them milliseconds pass in
     which it could start a statement; RV(longest_window_ms) is how long that was. No server offers to check and end in one step.
   - A transaction that has not touched an InnoDB table yet is shown by no server. MariaDB shows C(LOCK TABLES) and C(GET_LOCK) only
     with its plugin C(metadata_lock_info); see RV(blind_spots).
-  - A client of an ended connection notices at its next statement (error 2006 or 2013). Laravel connects again by itself outside of
-    transactions.
-seealso:
-  - module: community.mysql.mysql_info
+  - A client of an ended connection notices at its next statement (2006, 2013). Laravel connects again outside of transactions.
 """
 
 EXAMPLES = r"""
 - name: See whom the policy would end, without ending anyone
   finaegis.runbook.mysql_kill_idle:
-    login_user: operator
-    login_password: "{{ vault_operator_password }}"
+    config_file: /root/.my.cnf
     users: [finaegis]
     idle_seconds: 600
   check_mode: true
-  register: plan
 
 - name: At more than 90 % free connections down to 70 %, the oldest first, and keep the evidence
   finaegis.runbook.mysql_kill_idle:
-    login_user: operator
-    login_password: "{{ vault_operator_password }}"
+    config_file: /root/.my.cnf
     users: [finaegis]
-    exclude_hosts: ["10.0.9.*"]
     only_above_percent: 90
     until_percent: 70
-    max_kills: 300
     extra_port: 3307
     snapshot_to: /var/log/runbook/processlist.json
     fail_on: [critical, unknown]
@@ -187,7 +174,7 @@ EXAMPLES = r"""
     users: [reporting]
     query_seconds: 1800
 
-- name: Review a policy on yesterday's process list
+- name: Review a policy on a saved process list
   finaegis.runbook.mysql_kill_idle:
     processlist_file: /var/log/runbook/processlist.json
     idle_seconds: 120
@@ -196,9 +183,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 connected_by:
-  description:
-    - How it got in, V(normal), V(reserved_slot), V(extra_port) or V(admin_address); null with O(processlist_file).
-    - V(reserved_slot) is a normal login that the server let in although all ordinary slots were taken.
+  description: V(normal), V(reserved_slot) (a normal login, let in beyond the ordinary slots), V(extra_port), V(admin_address) or null.
   returned: success
   type: str
   sample: reserved_slot
@@ -207,9 +192,7 @@ ways_failed:
   returned: success
   type: list
   elements: dict
-  sample:
-    - way: normal
-      error: "The MySQL or MariaDB server at 10.0.0.5:3306 as 'operator' can't be used: Too many connections (error 1040)."
+  sample: [{way: normal, error: Too many connections (error 1040).}]
 server_version:
   description: What the server calls itself.
   returned: success
@@ -231,19 +214,8 @@ victims:
   type: list
   elements: dict
   sample:
-    - id: 4711
-      user: finaegis
-      host: 10.0.0.17:52814
-      database: finaegis
-      command: Sleep
-      seconds: 1841.2
-      state: ''
-      statement: ''
-      reads_only: false
-      query_id: 98123
-      program: null
-      transaction: null
-      locks: []
+    - {id: 4711, user: finaegis, host: "10.0.0.17:52814", database: finaegis, command: Sleep, seconds: 1841.2, state: '', statement: '',
+       reads_only: false, query_id: 98123, program: null, transaction: null, locks: []}
 reason:
   description: Why fewer are victims than candidates; empty when they are the same.
   returned: success
@@ -255,12 +227,6 @@ killed:
   type: list
   elements: dict
   sample: []
-gone:
-  description: Victims that had ended by themselves before.
-  returned: success
-  type: list
-  elements: dict
-  sample: []
 survived:
   description: Victims that were told to end and were still there after O(wait_timeout), as they were seen last.
   returned: success
@@ -268,7 +234,7 @@ survived:
   elements: dict
   sample: []
 spared:
-  description: Victims that were not ended after all, with C(reason); they had changed since, or the server refused.
+  description: Victims that were not ended after all, with C(reason); they had changed or ended by themselves, or the server refused.
   returned: success
   type: list
   elements: dict
@@ -281,20 +247,9 @@ protected:
   type: list
   elements: dict
   sample:
-    - id: 4712
-      user: finaegis
-      host: 10.0.0.17:52815
-      database: finaegis
-      command: Sleep
-      seconds: 900.5
-      state: ''
-      statement: ''
-      reads_only: false
-      query_id: 98140
-      program: null
-      transaction: {seconds: 905, rows_changed: 2, rows_locked: 3, blocks: [4720]}
-      locks: []
-      reason: a transaction is open
+    - {id: 4712, user: finaegis, host: "10.0.0.17:52815", database: finaegis, command: Sleep, seconds: 900.5, state: '', statement: '',
+       reads_only: false, query_id: 98140, program: null, locks: [], reason: a transaction is open,
+       transaction: {seconds: 905, rows_changed: 2, rows_locked: 3, blocks: [4720]}}
 unmatched:
   description: How many other connections there are, by why the policy is not about them.
   returned: success
@@ -332,19 +287,11 @@ verdict:
   type: str
   sample: ok
 findings:
-  description:
-    - The checks behind the verdict. C(visibility) and C(connections) always; C(survivors), C(refused) and C(open_transaction) when
-      there are any.
+  description: The checks behind it, C(visibility) and C(connections); C(survivors), C(refused), C(open_transaction) if there are any.
   returned: success
   type: list
   elements: dict
-  sample:
-    - check: connections
-      verdict: ok
-      observed: 69.5
-      threshold: 80.0
-      message: 105 of 151 connections are in use (69.5 %).
-      advice: ''
+  sample: [{check: connections, verdict: ok, observed: 69.5, threshold: 80.0, message: 105 of 151 connections are in use., advice: ''}]
 """
 
 from typing import Any, Dict
@@ -385,11 +332,8 @@ def argument_spec() -> Dict[str, Dict[str, Any]]:
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=argument_spec(),
-        supports_check_mode=True,
-        mutually_exclusive=[("processlist_file", "snapshot_to")],
-    )
+    exclusive = [("processlist_file", "snapshot_to")]
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True, mutually_exclusive=exclusive)
     with guard(module):
         result = kill_idle.run(module.params, module.check_mode)
         if not module._diff:

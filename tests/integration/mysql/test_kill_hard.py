@@ -177,10 +177,10 @@ def test_who_becomes_active_between_the_read_and_the_kill_is_spared(
         monkeypatch.setattr(Reader, "again", wake_first)
         result = kill_idle.run(params(small, users=["app"]), check_mode=False)
         assert {one["id"]: one["reason"] for one in result["spared"]} == {
+            leaving.thread_id(): "it had ended by itself",
             waking.thread_id(): "it became active",
             beginning.thread_id(): "it became active",
         }
-        assert [one["id"] for one in result["gone"]] == [leaving.thread_id()]
         assert len(result["killed"]) == 3 and len(result["victims"]) == 6
         assert alive(small, [waking, beginning]) == 2
 
@@ -205,7 +205,7 @@ def test_one_that_is_gone_at_its_kill_stops_nothing(small: MysqlServer, monkeypa
 
         monkeypatch.setattr(Connection, "each", leave_first)
         result = kill_idle.run(params(small, users=["app"]), check_mode=False)
-    assert [one["id"] for one in result["gone"]] == [opened[0].thread_id()] and len(result["killed"]) == 4
+    assert [one["id"] for one in result["spared"]] == [opened[0].thread_id()] and len(result["killed"]) == 4
 
 
 def test_a_server_that_dies_while_killing_is_a_clear_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
