@@ -26,7 +26,7 @@ options:
     default: []
   snapshots:
     description:
-      - Which event table each snapshot table belongs to, as C(snapshot table: event table). The columns don't tell.
+      - Which event table each snapshot table belongs to, as a dictionary of snapshot table and event table. The columns don't tell.
       - A snapshot table that is not among the keys may belong to any event table of its database, so it is judged more leniently
         where there are several.
     type: dict
