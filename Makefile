@@ -17,7 +17,8 @@ env: ## system packages, .venv (newest ansible-core), .venv-floor (oldest suppor
 	@bash tools/env.sh
 
 demo: sandbox-up ## a maintenance window on the sandbox from end to end, and its report
-	$(PLAYBOOK) playbooks/maintenance.yml -e maintenance_watch_seconds=20
+	$(PLAYBOOK) playbooks/maintenance.yml -e maintenance_reason=demo -e maintenance_watch_seconds=20 -e '{"maintenance_smoke_commands": [{"command": "bank:smoke"}]}'
+	@echo && cat "$$(ls -t .sandbox/records/*.txt | head -n 1)"
 
 test: env ## everything that CI checks: lint, unit, sanity, integration, molecule, docs
 	@bash tools/stages.sh $(STAGES)
