@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import subprocess
-from typing import List
+from typing import List, Tuple
 
 from ..core.errors import Unavailable
 from ..mysql.dialect import Server
@@ -30,6 +31,12 @@ class DumpProgram:
     def is_mariadb(self) -> bool:
         return "mariadb" in self.text.lower()
 
+    @property
+    def version(self) -> Tuple[int, int]:
+        """Of the distribution it came with; its own counts differently in old ones. 0.0 when it can't be told."""
+        found = re.search(r"Distrib (\d+)\.(\d+)", self.text) or re.search(r"Ver (\d+)\.(\d+)", self.text)
+        return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
+
     def is_native_to(self, server: Server) -> bool:
         return self.is_mariadb == server.is_mariadb
 
@@ -39,7 +46,9 @@ class DumpProgram:
         argv += ["--triggers", "--events", "--hex-blob", "--no-tablespaces", "--skip-lock-tables"]
         argv += ["--default-character-set=utf8mb4", "--max-allowed-packet=1G"]
         if not self.is_mariadb:
-            argv += ["--set-gtid-purged=OFF", "--column-statistics=0"]
+            argv.append("--set-gtid-purged=OFF")
+            if self.version >= (8, 0):
+                argv.append("--column-statistics=0")  # 5.7 does not know it, and 8.0 fails with it on older servers
         if with_position:
             argv.append("--master-data=2")
         return [*argv, "--", database]
