@@ -84,7 +84,7 @@ def id_range(connection: Connection, table: str, key: str, after: Any, upto: Any
     to find the end of the range, and holes between ids cost one look each.
     """
     where, args = _bounds(key, after, upto)
-    first = connection.value(f"SELECT MIN({key}) FROM {table} WHERE {where}", args)
+    first = connection.value(f"SELECT {key} FROM {table} WHERE {where} ORDER BY {key} LIMIT 1", args)
     if not isinstance(first, int) or not isinstance(upto, int):
         return None if first is None else key_range(connection, table, key, after, upto, rows)
     return Range(after, min(first + rows - 1, upto), first + rows - 1 < upto)

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.finaegis.runbook.plugins.module_utils.events import verify_task
+from ansible_collections.finaegis.runbook.plugins.module_utils.events import passes, verify_task
 from ansible_collections.finaegis.runbook.plugins.module_utils.events.rules import RULES
+from ansible_collections.finaegis.runbook.plugins.module_utils.events.session import open_session
 from ansible_collections.finaegis.runbook.plugins.modules import event_store_verify
 from integration.events.stores import Captured
 from integration.servers import MysqlServer
@@ -394,3 +396,23 @@ def test_a_store_without_an_index_on_the_uuid_is_not_judged_by_it(captured: Capt
     }
     assert verdicts["unique_index"] == "critical"
     assert verdicts["event_version"] == "ok"
+
+
+@pytest.mark.parametrize("find", [passes.id_range, passes.key_range])
+def test_finding_the_next_range_reads_no_more_than_the_range(
+    either_server: MysqlServer, captured: Captured, find: Callable[..., passes.Range | None]
+) -> None:
+    captured.copy(either_server, "range_store")
+    options = ArgumentSpecValidator(event_store_verify.argument_spec()).validate(dict(either_server.options))
+    connection, _server = open_session(options.validated_parameters)
+
+    def read() -> int:
+        rows = connection.rows("SHOW SESSION STATUS LIKE 'Handler_read%'")
+        return sum(int(row["Value"]) for row in rows if not row["Variable_name"].endswith("rnd_next"))
+
+    with connection:
+        before = read()
+        part = find(connection, "range_store.stored_events", "id", 100, 3398, 50)
+        assert part is not None
+        assert (part.upto, part.full) == (150, True)
+        assert read() - before < 60
