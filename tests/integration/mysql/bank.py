@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 import pymysql
@@ -86,3 +87,21 @@ def session(server: MysqlServer, *statements: str, **more: object) -> Iterator[p
         for statement in statements:
             cursor.execute(statement)
         yield connection
+
+
+def running(stack: ExitStack, server: MysqlServer, *statements: str, **more: Any) -> int:
+    """A connection in whose thread the last statement runs; its id. It is killed when the stack ends."""
+    connection = stack.enter_context(session(server, *statements[:-1], **more))
+    identity = connection.thread_id()
+
+    def work() -> None:
+        with suppress(pymysql.err.Error), connection.cursor() as cursor:
+            cursor.execute(statements[-1])
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    stack.callback(thread.join)
+    stack.callback(ask, server, f"KILL {identity}")
+    at_work = f"SELECT 1 FROM information_schema.processlist WHERE id = {identity} AND command = 'Query'"
+    wait_for(lambda: ask(server, at_work))
+    return identity

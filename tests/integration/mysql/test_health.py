@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.mysql.bank import ask, fill, fragment, fresh, session, wait_for
+from integration.mysql.bank import ask, fill, fragment, fresh, running, session, wait_for
 from integration.mysql.oracle import NoServer, start_mysql
 from integration.runner import Result, run_tasks
 from integration.servers import MysqlServer, start_mariadb
@@ -70,29 +69,6 @@ def test_a_quiet_server_is_fine_and_each_section_is_there(bank: MysqlServer) -> 
         assert whole["slow_statements"]["source"] == "performance_schema"
 
 
-def run_in(stack: ExitStack, server: MysqlServer, *statements: str) -> int:
-    """Begin the last statement in a thread; the connection's id. It ends with the stack, when its connection is killed."""
-    connection = stack.enter_context(session(server, *statements[:-1], database="bank"))
-    identity = connection.thread_id()
-
-    def work() -> None:
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(statements[-1])
-        except Exception as error:  # ended by the test
-            ended.append(error)
-
-    ended: list[Exception] = []
-    thread = threading.Thread(target=work)
-    thread.start()
-    stack.callback(thread.join)
-    stack.callback(ask, server, f"KILL {identity}")
-    wait_for(
-        lambda: ask(server, f"SELECT 1 FROM information_schema.processlist WHERE id = {identity} AND command = 'Query'")
-    )
-    return identity
-
-
 def waiting(server: MysqlServer, number: int) -> bool:
     states = "state LIKE 'Waiting for%lock' OR state IN ('User lock', 'Updating')"
     (row,) = ask(server, f"SELECT COUNT(*) FROM information_schema.processlist WHERE {states}")
@@ -107,9 +83,9 @@ def test_row_locks_make_a_tree(bank: MysqlServer) -> None:
     with ExitStack() as stack:
         change = "UPDATE accounts SET balance = balance + 7 WHERE id = 1"
         head = stack.enter_context(session(bank, "BEGIN", change, database="bank")).thread_id()
-        second = run_in(stack, bank, "BEGIN", change)
+        second = running(stack, bank, "BEGIN", change, database="bank")
         wait_for(lambda: waiting(bank, 1))
-        third = run_in(stack, bank, "BEGIN", change)
+        third = running(stack, bank, "BEGIN", change, database="bank")
         wait_for(lambda: waiting(bank, 2))
         limits = {"transaction_warning_seconds": -1, "lock_wait_warning_seconds": -1}
         told = health(bank, "locks", "transactions", **limits)
@@ -125,9 +101,9 @@ def test_row_locks_make_a_tree(bank: MysqlServer) -> None:
 def test_ddl_that_waits_makes_a_tree(bank: MysqlServer) -> None:
     with ExitStack() as stack:
         head = stack.enter_context(session(bank, "BEGIN", "SELECT * FROM bank.accounts")).thread_id()
-        ddl = run_in(stack, bank, "ALTER TABLE accounts ADD COLUMN x INT")
+        ddl = running(stack, bank, "ALTER TABLE accounts ADD COLUMN x INT", database="bank")
         wait_for(lambda: waiting(bank, 1))
-        reader = run_in(stack, bank, "SELECT * FROM accounts")
+        reader = running(stack, bank, "SELECT * FROM accounts", database="bank")
         wait_for(lambda: waiting(bank, 2))
         told = health(bank, "locks")
         if is_mariadb(bank):
