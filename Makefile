@@ -34,7 +34,7 @@ sanity: env ## ansible-test sanity with both ansible-cores
 	@bash tools/sanity.sh
 
 integration: env ## real ansible-playbook runs against real servers on loopback, two test files at a time
-	.venv/bin/pytest tests/integration --ignore=tests/integration/maintenance -n 2 --dist loadfile
+	PYTHONHASHSEED=0 .venv/bin/pytest tests/integration --ignore=tests/integration/maintenance -n 2 --dist loadfile  # the seed: names of tests that show sets
 	.venv-floor/bin/pytest tests/integration/maintenance  # whole windows; the newest core holds them in molecule
 
 molecule: env ## every scenario below molecule/, in containers (root or sudo)
