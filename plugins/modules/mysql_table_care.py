@@ -281,7 +281,7 @@ def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
             connection, kind, params["database"], params["tables"], params["patterns"], policy
         )
         disk = read_disk(connection, to.is_local)
-        rows = [row for _, row in plan]
+        rows = [row for unused, row in plan]
         extra = {"disk": dataclasses.asdict(disk)}
         try:
             care_run.refuse(connection, kind, rows, policy, settings, disk)

@@ -250,8 +250,8 @@ def judge(answer: Sequence[Dict[str, Any]]) -> Tuple[str, str, List[str]]:
         return FAILED, "; ".join(errors or states), messages
     if states:
         return OK, "", messages
-    if said and all(kind == "note" for kind, _ in said):
-        return SKIPPED, "; ".join(text for _, text in said), messages
+    if said and all(kind == "note" for kind, unused in said):
+        return SKIPPED, "; ".join(text for unused, text in said), messages
     return FAILED, "the server did not say that it was done", messages
 
 
