@@ -266,7 +266,7 @@ def test_what_is_refused(captured: Captured, store: str, tmp_path: Path) -> None
         ({"login_password": "canary-wrong"}, "Check login_user and login_password"),
         ({"login_port": 1}, "can't be used"),
         ({"login_db": "no_such"}, "Check the name of the database"),
-        ({"schemas": [store, "tenant*"]}, "There is no database 'tenant*' here"),
+        ({"schemas": [store, "nobody*"]}, "There is no database 'nobody*' here"),
         ({"login_db": None}, "No database is named"),
         ({"tables": ["accounts"]}, "runs_store.accounts is no event table: it has no column aggregate_uuid"),
         (
