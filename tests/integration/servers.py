@@ -155,7 +155,8 @@ def start_mariadb(directory: Path, *settings: str) -> MysqlServer:
     data, path, log = directory / "data", str(directory / "mysql.sock"), directory / "mysqld.log"
     port, password = free_port(), secrets.token_hex(8)
     as_root = ["--user=root"] if os.getuid() == 0 else []
-    common = ["--no-defaults", f"--datadir={data}", *as_root]
+    # A starting server deletes the temporary tables it finds in its tmpdir, those of a neighbour too: none is shared.
+    common = ["--no-defaults", f"--datadir={data}", f"--tmpdir={directory}", *as_root]
     made = subprocess.run(
         ["mariadb-install-db", *common, "--skip-test-db", "--auth-root-authentication-method=normal"],
         capture_output=True,
