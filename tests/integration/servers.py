@@ -121,6 +121,13 @@ def await_answer(
             time.sleep(0.05)
 
 
+def knock(server: Server) -> None:
+    """Raises OSError when nobody listens at the port or the socket; pymysql would leave its own socket open then."""
+    socket.create_connection(("127.0.0.1", server.port)).close()
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.connect(server.unix_socket)
+
+
 def redis_binary(directory: Path) -> str:
     """The server's own package's, or the same binary out of redis-tools: called redis-server, it is the server."""
     found = shutil.which("redis-server")
@@ -190,8 +197,7 @@ def start_mariadb(directory: Path, *settings: str) -> MysqlServer:
     server = MysqlServer(process, directory, port, path, "admin", password)
 
     def ask() -> None:
-        # First the port: pymysql leaves its socket open when nobody listens.
-        socket.create_connection(("127.0.0.1", port)).close()
+        knock(server)
         server.connect().close()
 
     await_answer(process, ask, (OSError, pymysql.err.OperationalError), log)

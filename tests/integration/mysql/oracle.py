@@ -6,14 +6,13 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 from functools import cache
 from pathlib import Path
 
 import pymysql
 from integration.runner import CHECKOUT
-from integration.servers import MysqlServer, await_answer, free_port, spawn
+from integration.servers import MysqlServer, await_answer, free_port, knock, spawn
 
 
 class NoServer(RuntimeError):
@@ -68,7 +67,7 @@ def start_mysql(directory: Path, *settings: str) -> MysqlServer:
     server = MysqlServer(process, directory, port, path, "admin", password)
 
     def ask() -> None:
-        socket.create_connection(("127.0.0.1", port)).close()
+        knock(server)
         server.connect().close()
 
     await_answer(process, ask, (OSError, pymysql.err.OperationalError), log)
