@@ -62,7 +62,15 @@ def start_mysql(directory: Path, *settings: str) -> MysqlServer:
         "--innodb-fast-shutdown=2",
     ]
     memory = ["--innodb-buffer-pool-size=64M", "--innodb-redo-log-capacity=16M", "--skip-name-resolve", "--mysqlx=OFF"]
-    argv = [str(place / "mysqld"), *as_root, f"--datadir={data}", f"--tmpdir={directory}", *where, "--server-id=1", "--log-bin=binlog"]
+    argv = [
+        str(place / "mysqld"),
+        *as_root,
+        f"--datadir={data}",
+        f"--tmpdir={directory}",
+        *where,
+        "--server-id=1",
+        "--log-bin=binlog",
+    ]
     process = spawn([*argv, *fast, *memory, f"--init-file={users}", *settings], log)
     server = MysqlServer(process, directory, port, path, "admin", password)
 
