@@ -31,7 +31,8 @@ def test_pause_and_continue_reach_the_supervisors(horizon: Horizon, master: str)
     waiting = horizon.dispatch("default", "--count=2")
     horizon.order(f"master:{master}", "ContinueWorking", {})
     horizon.wait_for_jobs(waiting, "completed")
-    assert horizon.status() == {"running"}
+    # The other supervisor may hear of it a second later.
+    wait_until("running", lambda: horizon.status() == {"running"})
 
 
 def test_one_supervisor_alone(horizon: Horizon, master: str) -> None:
