@@ -22,6 +22,8 @@ from .read import Reader
 from .tables_read import count_hidden, read_tables
 from .waits import tree
 
+#: For each answer: a server that stopped answering must not hold us for ever.
+_ANSWER_SECONDS = 300
 _DENIED = (1044, 1142, 1227)
 #: The right that each section needs beyond a login.
 _NEEDS = {
@@ -40,6 +42,7 @@ def examine(params: Dict[str, Any]) -> Dict[str, Any]:
     """
     connection, way, unused = enter(params)
     with connection:
+        connection.time_limit(_ANSWER_SECONDS)
         kind = server(connection)
         limits = Limits(**{field.name: params[field.name] for field in dataclasses.fields(Limits)})
         seen = Examination(connection, kind, limits, params)

@@ -124,11 +124,32 @@ def test_a_failure_is_told_and_what_is_left_is_a_warning(place: Environment) -> 
     assert "stop_after_seconds was over" in late["message"]
 
 
+def test_what_is_wrong_afterwards_fails_it(place: Environment) -> None:
+    """Here too many connections, on a server whose limit is lowered for that."""
+    fresh(place.mysql, "care")
+    ask(place.mysql, "CREATE TABLE care.t (id INT PRIMARY KEY)")
+    limit = ask(place.mysql, "SELECT @@max_connections")[0][0]
+    ask(place.mysql, "SET GLOBAL max_connections = 10")
+    try:
+        with ExitStack() as stack:
+            for _ in range(9):
+                stack.enter_context(session(place.mysql))
+            told, output, code = place.run(
+                "database_maintenance", **LIMITS, database_maintenance_operations=["analyze"]
+            )
+    finally:
+        ask(place.mysql, f"SET GLOBAL max_connections = {limit}")
+    assert code != 0, output
+    assert (told["outcome"], told["verdict"]) == ("completed", "critical")
+    assert "10 of 10 connections are in use" in told["message"]
+
+
 def test_bad_input_and_somebody_elses_lock_change_nothing(place: Environment) -> None:
-    wrong, output, code = place.run("database_maintenance", database_maintenance_database="")
-    assert code != 0
-    assert wrong["outcome"] == "refused"
-    assert "database_maintenance_database must be given" in output
+    for more in ([], ["--check"]):
+        wrong, output, code = place.run("database_maintenance", *more, database_maintenance_database="")
+        assert code != 0
+        assert wrong["outcome"] == "refused"
+        assert "database_maintenance_database must be given" in output
     lock(place, state="acquired", owner="bob@elsewhere", reason="release 2.4")
     held, _, code = place.run("database_maintenance", **LIMITS)
     assert code != 0
