@@ -103,12 +103,12 @@ seealso:
 EXAMPLES = r"""
 - name: Is the database well
   finaegis.runbook.mysql_health_info:
-    config_file: /root/.my.cnf
+    config_file: ~/.my.cnf
     fail_on: [critical, unknown]
 
 - name: Who blocks whom, also when the server is full
   finaegis.runbook.mysql_health_info:
-    config_file: /root/.my.cnf
+    config_file: ~/.my.cnf
     extra_port: 3307
     gather: [connections, transactions, locks]
   register: health

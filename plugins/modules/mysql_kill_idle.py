@@ -152,14 +152,14 @@ notes:
 EXAMPLES = r"""
 - name: See whom the policy would end, without ending anyone
   finaegis.runbook.mysql_kill_idle:
-    config_file: /root/.my.cnf
+    config_file: ~/.my.cnf
     users: [finaegis]
     idle_seconds: 600
   check_mode: true
 
 - name: At more than 90 % free connections down to 70 %, the oldest first, and keep the evidence
   finaegis.runbook.mysql_kill_idle:
-    config_file: /root/.my.cnf
+    config_file: ~/.my.cnf
     users: [finaegis]
     only_above_percent: 90
     until_percent: 70
@@ -169,7 +169,7 @@ EXAMPLES = r"""
 
 - name: End reports that have run for half an hour
   finaegis.runbook.mysql_kill_idle:
-    config_file: /root/.my.cnf
+    config_file: ~/.my.cnf
     mode: long_running
     users: [reporting]
     query_seconds: 1800

@@ -121,7 +121,7 @@ EXAMPLES = r"""
 
 - name: See what is fragmented and what rebuilding it would take
   finaegis.runbook.mysql_table_care:
-    config_file: /root/.my.cnf
+    config_file: ~/.my.cnf
     database: finaegis
     operations: [optimize]
   check_mode: true
@@ -129,7 +129,7 @@ EXAMPLES = r"""
 
 - name: Rebuild what is, for at most an hour, on this replica alone
   finaegis.runbook.mysql_table_care:
-    config_file: /root/.my.cnf
+    config_file: ~/.my.cnf
     database: finaegis
     patterns: ["*_events", "*_log"]
     operations: [check, optimize]
