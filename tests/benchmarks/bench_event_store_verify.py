@@ -26,7 +26,7 @@ import pymysql.cursors
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests")]
 
-from integration.servers import MysqlServer, start_mariadb  # noqa: E402
+from integration.servers import MysqlServer, start_mariadb
 
 MODULE = "ansible_collections.finaegis.runbook.plugins.modules.event_store_verify"
 CLASSES = ["App\\Events\\AccountOpened", "App\\Events\\MoneyDeposited"]

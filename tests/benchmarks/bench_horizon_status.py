@@ -24,9 +24,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / ".collections")]
 
-from ansible_collections.finaegis.runbook.plugins.modules import horizon_status  # noqa: E402
-from integration.horizon.bank import HORIZON_PREFIX, QUEUE_PREFIX, Bank  # noqa: E402
-from integration.servers import RedisServer, start_redis  # noqa: E402
+from ansible_collections.finaegis.runbook.plugins.modules import horizon_status
+from integration.horizon.bank import HORIZON_PREFIX, QUEUE_PREFIX, Bank
+from integration.servers import RedisServer, start_redis
 
 MODULE = "ansible_collections.finaegis.runbook.plugins.modules.horizon_status"
 SIZES = (10, 100, 1000)

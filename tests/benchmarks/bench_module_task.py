@@ -14,8 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests")]
 
-from integration.runner import run_tasks  # noqa: E402
-from integration.servers import start_redis  # noqa: E402
+from integration.runner import run_tasks
+from integration.servers import start_redis
 
 
 def main() -> None:

@@ -27,10 +27,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / ".collections")]
 
-import pymysql  # noqa: E402
-from ansible_collections.finaegis.runbook.plugins.module_utils.mysql import kill_idle  # noqa: E402
-from ansible_collections.finaegis.runbook.plugins.modules import mysql_kill_idle  # noqa: E402
-from integration.servers import MysqlServer, start_mariadb  # noqa: E402
+import pymysql
+from ansible_collections.finaegis.runbook.plugins.module_utils.mysql import kill_idle
+from ansible_collections.finaegis.runbook.plugins.modules import mysql_kill_idle
+from integration.servers import MysqlServer, start_mariadb
 
 MODULE = "ansible_collections.finaegis.runbook.plugins.modules.mysql_kill_idle"
 IN_TRANSACTION = 20

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests")]
 
-from integration.maintenance.sandbox import Sandbox, Witness  # noqa: E402
+from integration.maintenance.sandbox import Sandbox, Witness
 
 SCRIPT = r"""
 mysqldump --defaults-extra-file="$CLIENT" "$DB_NAME" | gzip > "$BACKUPS/backup_pre_maintenance.sql.gz"

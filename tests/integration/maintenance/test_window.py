@@ -29,7 +29,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 def changes(result: dict[str, object]) -> list[tuple[str, bool]]:
-    return [(phase["phase"], phase["changed"]) for phase in result["phases"]]  # type: ignore[attr-defined]
+    return [(phase["phase"], phase["changed"]) for phase in result["phases"]]
 
 
 def test_what_check_mode_foresees_is_what_a_window_does(sandbox: Sandbox) -> None:

@@ -26,7 +26,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MysqlServer]:
     extra = free_port()
     settings = [f"--max-connections={SLOTS}", f"--extra-port={extra}", "--extra-max-connections=2"]
     server = start_mariadb(tmp_path_factory.mktemp("small"), *settings)
-    server.extra_port = extra  # type: ignore[attr-defined]
+    server.extra_port = extra
     ask(server, "CREATE USER 'app'@'localhost' IDENTIFIED BY 'app'")
     ask(server, "GRANT ALL ON *.* TO 'app'@'localhost'")
     fresh(server, "bank")
@@ -37,7 +37,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MysqlServer]:
 
 @pytest.fixture
 def place(small: MysqlServer, redis_server: RedisServer, tmp_path: Path) -> Environment:
-    extra = {"connection_exhaustion_ways_in": {"extra_port": small.extra_port}}  # type: ignore[attr-defined]
+    extra = {"connection_exhaustion_ways_in": {"extra_port": small.extra_port}}
     return Environment(tmp_path, small, redis_server, extra)
 
 
@@ -48,7 +48,7 @@ def sleepers(server: MysqlServer) -> int:
 
 def ask_extra(server: MysqlServer, sql: str) -> list[tuple[Any, ...]]:
     """Through the extra port, because the others may all be taken."""
-    place = {"host": "127.0.0.1", "port": server.extra_port}  # type: ignore[attr-defined]
+    place = {"host": "127.0.0.1", "port": server.extra_port}
     with (
         pymysql.connect(user=server.user, password=server.password, **place) as connection,
         connection.cursor() as cursor,

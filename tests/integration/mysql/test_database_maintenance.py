@@ -22,7 +22,7 @@ def place(mysql_server: MysqlServer, clean_redis: RedisServer, tmp_path: Path) -
     return Environment(tmp_path, mysql_server, clean_redis)
 
 
-def outcomes(result: dict) -> dict[tuple[str, str], str]:  # type: ignore[type-arg]
+def outcomes(result: dict) -> dict[tuple[str, str], str]:
     return {(row["operation"], row["table"]): row["outcome"] for row in result["tables"]}
 
 

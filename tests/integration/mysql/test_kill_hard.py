@@ -53,7 +53,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MysqlServer]:
     server = start_mariadb(
         tmp_path_factory.mktemp("small"), "--max-connections=30", f"--extra-port={extra}", "--extra-max-connections=2"
     )
-    server.extra_port = extra  # type: ignore[attr-defined]
+    server.extra_port = extra
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute("CREATE USER app@'%' IDENTIFIED BY 'x'")
         cursor.execute("CREATE USER seer@'%' IDENTIFIED BY 'x'")
@@ -94,7 +94,7 @@ def test_a_full_server_lets_it_in_by_the_slot_in_reserve(small: MysqlServer) -> 
 
 def test_a_full_server_lets_it_in_by_the_extra_port(small: MysqlServer) -> None:
     """The slot in reserve is taken too."""
-    extra = {"extra_port": small.extra_port}  # type: ignore[attr-defined]
+    extra = {"extra_port": small.extra_port}
     with fill(small), clients(small, 1, user="killer"):
         time.sleep(1.1)
         without, with_it = run_tasks([
@@ -167,7 +167,7 @@ def test_who_becomes_active_between_the_read_and_the_kill_is_spared(
 
         def wake_first(self: Reader, ids: Sequence[int]) -> dict[int, Process]:
             if not waking.__dict__.get("woken"):
-                waking.woken = True  # type: ignore[attr-defined]
+                waking.woken = True
                 waking.ping(reconnect=False)
                 leaving.close()
                 beginning.query("BEGIN")

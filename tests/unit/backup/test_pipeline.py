@@ -61,7 +61,7 @@ def test_whoever_fails_is_named(dump: str, compressor: list[str], problem: str) 
 @pytest.mark.parametrize("compressor", [[], ["cat"]])
 def test_a_full_disk_ends_it_and_is_the_cause_that_is_told(compressor: list[str]) -> None:
     with open("/dev/full", "wb", buffering=0) as sink:
-        streamed = stream(sink, "yes", compressor)  # type: ignore[arg-type]
+        streamed = stream(sink, "yes", compressor)
     assert streamed is not None and streamed.problem() == "the file can't be written: No space left on device"
 
 

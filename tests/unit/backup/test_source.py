@@ -47,7 +47,7 @@ def ticking(*times: float) -> Any:
 
 def test_one_limit_spans_waiting_and_holding() -> None:
     connection = FakeConnection()
-    lock = GlobalReadLock(connection, 2.5, ticking(100.0, 101.0, 103.0, 103.5))  # type: ignore[arg-type]
+    lock = GlobalReadLock(connection, 2.5, ticking(100.0, 101.0, 103.0, 103.5))
     assert lock.take()
     assert lock.remaining() == 1.5
     assert lock.remaining() == 0.0
@@ -59,19 +59,19 @@ def test_one_limit_spans_waiting_and_holding() -> None:
 
 @pytest.mark.parametrize("code", [1205, 1227, 1045])
 def test_without_the_lock_it_says_why_and_goes_on(code: int) -> None:
-    lock = GlobalReadLock(FakeConnection(code), 5, ticking(0.0, 5.0))  # type: ignore[arg-type]
+    lock = GlobalReadLock(FakeConnection(code), 5, ticking(0.0, 5.0))
     assert not lock.take()
     assert (lock.held, lock.reason, lock.seconds) == (False, "refused", 5.0)
 
 
 def test_a_lost_connection_is_not_taken_for_a_missing_right() -> None:
     with pytest.raises(SqlError):
-        GlobalReadLock(FakeConnection(2013), 5, ticking(0.0)).take()  # type: ignore[arg-type]
+        GlobalReadLock(FakeConnection(2013), 5, ticking(0.0)).take()
 
 
 def test_zero_never_asks() -> None:
     connection = FakeConnection()
-    lock = GlobalReadLock(connection, 0)  # type: ignore[arg-type]
+    lock = GlobalReadLock(connection, 0)
     assert not lock.take()
     lock.release()
     assert connection.asked == []

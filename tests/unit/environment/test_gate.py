@@ -221,7 +221,7 @@ def test_memory_does_not_grow_with_the_time_watched() -> None:
 
     def size() -> int:
         series = gate._series["http.site"]
-        return sys.getsizeof(series._times) + len(gate.samples())  # type: ignore[union-attr]
+        return sys.getsizeof(series._times) + len(gate.samples())
 
     for at in range(5000):
         gate.add("http.site", at, fine(at % 50))
@@ -266,7 +266,7 @@ def test_a_number_that_gets_worse_or_missing_never_makes_anything_better(
 
     def judge(some: list[float | None]) -> str:
         series = Numbers("queue", "x", limits, rule)
-        return fed([number(value) for value in some], series).findings()[0].verdict  # type: ignore[no-any-return]
+        return fed([number(value) for value in some], series).findings()[0].verdict
 
     before = judge([*values])
     assert ORDER.index(judge([*values[:index], new, *values[index + 1 :]])) >= ORDER.index(before)

@@ -110,7 +110,7 @@ def test_a_store_that_never_stands_still_is_given_up() -> None:
         token = act(other)["token"]
         act(other, state="released", token=token)
         texts.append(other.text)
-    store.faster = texts * locking.SWAPS  # type: ignore[assignment]
+    store.faster = texts * locking.SWAPS
     with pytest.raises(Failed, match="changed under each of"):
         act(store)
 

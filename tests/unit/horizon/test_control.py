@@ -173,7 +173,7 @@ def test_only_ours_is_taken_back(fleet: FakeFleet) -> None:
         if fleet.seconds >= 2 and theirs not in fleet.keys.get(key, {"value": []})["value"]:
             fleet.rpush(fleet.keys, key, theirs)
 
-    fleet.turn = turn_and_push  # type: ignore[method-assign]
+    fleet.turn = turn_and_push
     with pytest.raises(Failed):
         act(fleet, "paused")
     assert lists(fleet) == {key: [theirs]}
@@ -216,7 +216,7 @@ def test_redis_gone_in_the_middle_is_told_as_such(fleet: FakeFleet) -> None:
     def gone(_seconds: float) -> None:
         raise Unavailable("Redis is away.")
 
-    fleet.sleep = gone  # type: ignore[method-assign]
+    fleet.sleep = gone
     with pytest.raises(Failed, match=r"Redis is away\. This was after commands may have been sent") as caught:
         act(fleet, "paused")
     assert caught.value.data["changed"]
@@ -237,7 +237,7 @@ class TestDrain:
         self.on(fleet, monkeypatch)
         with pytest.raises(Exception, match=r"After 2 seconds 3 jobs are still in hand: App\\Jobs\\SlowJob") as caught:
             act(fleet, "terminated", drain=True, drain_timeout=2)
-        result = caught.value.data  # type: ignore[attr-defined]
+        result = caught.value.data
         assert result["drained"] is False
         assert {(job["class"], job["queue"], job["attempt"]) for job in result["at_risk"]} == {
             ("App\\Jobs\\SlowJob", "default", 1),

@@ -61,7 +61,7 @@ class FakeServer:
 
 def run(server: FakeServer, candidates: list[Process], wanted: int, **policy: Any) -> Killing:
     done = Killing()
-    kill(server, candidates, wanted, Policy(**policy), server.again, lambda: 0.0, done)  # type: ignore[arg-type]
+    kill(server, candidates, wanted, Policy(**policy), server.again, lambda: 0.0, done)
     return done
 
 
@@ -111,7 +111,7 @@ def test_a_lost_connection_tells_how_far_it_came() -> None:
     candidates = [idle(number) for number in range(10, 15)]
     server, done = FakeServer(*candidates, errors={"KILL 12": 2013}), Killing()
     with pytest.raises(SqlError):
-        kill(server, candidates, 5, Policy(), server.again, lambda: 0.0, done)  # type: ignore[arg-type]
+        kill(server, candidates, 5, Policy(), server.again, lambda: 0.0, done)
     assert numbers(done.killed) == [14, 13]
 
 

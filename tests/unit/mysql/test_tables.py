@@ -24,7 +24,7 @@ MYSQL = parse_version("8.4.8-0ubuntu1")
 
 
 def table(name: str = "t", **more: object) -> Table:
-    return Table("bank", name, **{"file_bytes": 100 * MIB, **more})  # type: ignore[arg-type]
+    return Table("bank", name, **{"file_bytes": 100 * MIB, **more})
 
 
 @pytest.mark.parametrize(
