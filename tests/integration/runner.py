@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -33,25 +37,60 @@ def environment() -> dict[str, str]:
     )
 
 
+@functools.cache
+def playbook_server() -> str:
+    """Socket of the process that runs our playbooks; it ends with this one."""
+    directory = tempfile.TemporaryDirectory()
+    path = Path(directory.name, "socket")
+    server = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("playbook_server.py")), str(path)],
+        cwd=CHECKOUT,
+        env=environment(),
+    )
+    atexit.register(directory.cleanup)
+    atexit.register(server.wait)
+    atexit.register(server.terminate)
+    while not path.exists():
+        assert server.poll() is None, "the server of playbooks did not start"
+        time.sleep(0.05)
+    return str(path)
+
+
+def ansible_playbook(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ansible-playbook in the checkout, with the environment of ``environment()``."""
+    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as connection:
+        files = [Path(directory, "stdout"), Path(directory, "stderr")]
+        connection.connect(playbook_server())
+        connection.sendall(json.dumps([arguments, *map(str, files)]).encode() + b"\n")
+        code = int(connection.recv(16))
+        stdout, stderr = (path.read_text() for path in files)
+    return subprocess.CompletedProcess(["ansible-playbook", *arguments], code, stdout, stderr)
+
+
+def ansible_playbook_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """As ``ansible_playbook``, by the command itself."""
+    argv = [str(BIN / "ansible-playbook"), *arguments]
+    return subprocess.run(argv, cwd=CHECKOUT, env=environment(), capture_output=True, text=True, check=False)
+
+
 def run_tasks(
-    tasks: list[dict[str, Any]], check: bool = False, diff: bool = False, verbose: bool = False
+    tasks: list[dict[str, Any]],
+    check: bool = False,
+    diff: bool = False,
+    verbose: bool = False,
+    own_process: bool = False,
 ) -> list[Result]:
     """Run tasks (``{"finaegis.runbook.x": {...}}``) one by one in one play; a failed one does not stop the next.
 
-    Arguments travel in a file, so they are seen by Ansible alone.
+    Arguments travel in a file, so they are seen by Ansible alone. ``own_process``: by the command itself, for what is
+    seen in the list of processes.
     """
     play = [{"hosts": "localhost", "gather_facts": False, "tasks": [{**task, "ignore_errors": True} for task in tasks]}]
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "play.json.yml")
         path.write_text(json.dumps(play))
-        argv = [
-            str(BIN / "ansible-playbook"),
-            str(path),
-            *["--check"] * check,
-            *["--diff"] * diff,
-            *["-vvvv"] * verbose,
-        ]
-        done = subprocess.run(argv, cwd=CHECKOUT, env=environment(), capture_output=True, text=True, check=False)
+        argv = [str(path), *["--check"] * check, *["--diff"] * diff, *["-vvvv"] * verbose]
+        done = (ansible_playbook_process if own_process else ansible_playbook)(*argv)
     output = done.stdout + done.stderr
     try:
         report = json.loads(done.stdout[done.stdout.index("{\n") :])

@@ -47,7 +47,8 @@ def test_take_refuse_extend_release(backend: dict[str, Any]) -> None:
             task(backend, state="released", token=token),
             task(backend, state="released", token=token),
             task(backend, token=token),
-        ]
+        ],
+        own_process=True,
     )
     assert taken["changed"] and taken["held"] and len(taken["token"]) == 32
     assert taken["process"]["pid"] > 1 and not Path(f"/proc/{taken['process']['pid']}").exists(), (
