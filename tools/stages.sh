@@ -1,28 +1,48 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Run make targets one after the other, stop at the first that fails, and end with a line of timing for each.
+# Run make targets, those of one argument one after the other, the arguments beside each other. What a stage printed is
+# shown when it has ended; all run, and a line of timing for each ends it. tools/stages.sh "lint unit" integration
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
-report=()
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+lane() {
+  local stage start result status=0
+  for stage in "$@"; do
+    start=$SECONDS
+    echo "== $stage begins"
+    if make --no-print-directory "$stage" >"$logs/$stage" 2>&1; then
+      result=passed
+    else
+      result=FAILED
+      status=1
+    fi
+    result=$(printf '%-12s %s  %4d s' "$stage" "$result" $((SECONDS - start)))
+    echo "$result" >>"$logs/.results"
+    # One write, so that two lanes do not mix.
+    printf '\n== %s\n%s\n== %s\n' "$stage" "$(cat "$logs/$stage")" "$result"
+  done
+  return "$status"
+}
+
 status=0
-for stage in "$@"; do
-  printf '\n== %s\n' "$stage"
-  start=$SECONDS
-  if make --no-print-directory "$stage"; then
-    report+=("$(printf '%-12s passed  %4d s' "$stage" $((SECONDS - start)))")
-  else
-    status=1
-    report+=("$(printf '%-12s FAILED  %4d s' "$stage" $((SECONDS - start)))")
-    break
-  fi
+lanes=()
+for stages in "$@"; do
+  read -ra words <<<"$stages"
+  lane "${words[@]}" &
+  lanes+=($!)
+done
+for pid in "${lanes[@]}"; do
+  wait "$pid" || status=1
 done
 
 printf '\n'
-printf '%s\n' "${report[@]}"
+cat "$logs/.results"
 if ((status)); then
-  echo "make test: stage '$stage' failed, see above; run it alone with: make $stage" >&2
+  echo "make test: failed in $SECONDS s, see above; run a stage alone with: make STAGE" >&2
 else
-  echo "make test: all ${#report[@]} stages passed in $SECONDS s"
+  echo "make test: all stages passed in $SECONDS s"
 fi
 exit "$status"
