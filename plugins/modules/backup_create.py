@@ -141,7 +141,7 @@ manifest_path:
 manifest:
   description:
     - What the manifest says. C(position) is the place in the binary log that belongs to the dump; null with C(position_reason).
-    - C(rows_consistent) is whether every table's rows were counted in the state that was dumped, C(consistent) the same for one table.
+    - C(consistent) is whether every table's rows were counted in the state that was dumped, C(consistent) the same for one table.
   returned: success
   type: dict
   sample:
@@ -161,7 +161,7 @@ manifest:
     position: {file: binlog.000042, position: 73915, gtid: 0-1-2048}
     position_reason: ''
     lock: {held: true, seconds: 0.031, reason: ''}
-    rows_consistent: true
+    consistent: true
     tables:
       accounts: {rows: 12500, engine: InnoDB, consistent: true}
 size_bytes:

@@ -21,7 +21,7 @@ from ..mysql.dialect import Server
 from ..mysql.login import Login, client_options, resolve
 from . import file_destination as files
 from . import programs
-from .manifest import Manifest
+from .manifest import Manifest, Part
 from .pipeline import Pipeline
 from .source import GlobalReadLock, Source, Table, count_rows, gtid_at, look, open_snapshot, read_position
 
@@ -191,11 +191,19 @@ def _dump(connection: mysql.Connection, params: Dict[str, Any], plan: Plan, mani
             manifest = dataclasses.replace(
                 manifest,
                 tables=taken.tables,
-                rows_consistent=all(table["consistent"] for table in taken.tables.values()),
+                consistent=all(table["consistent"] for table in taken.tables.values()),
                 lock=taken.lock,
                 position=taken.position,
                 position_reason=taken.position_reason,
-                sha256=streamed.sha256,
+                parts=[
+                    Part(
+                        os.path.basename(plan.path),
+                        "whole",
+                        streamed.sha256,
+                        streamed.size_bytes,
+                        streamed.uncompressed_bytes,
+                    )
+                ],
                 size_bytes=streamed.size_bytes,
                 uncompressed_bytes=streamed.uncompressed_bytes,
                 finished=iso(time.time()),
@@ -277,7 +285,7 @@ def _position_now(connection: mysql.Connection, plan: Plan, lock: GlobalReadLock
 
 
 def _rows(manifest: Manifest) -> Finding:
-    if manifest.rows_consistent:
+    if manifest.consistent:
         return Finding(
             "rows", OK, True, True, "The rows of every table were counted in the very state that was dumped."
         )
@@ -302,7 +310,11 @@ def _position(manifest: Manifest) -> Finding:
 def _result(path: str, manifest: Manifest, changed: bool, findings: List[Finding], seconds: float) -> Dict[str, Any]:
     size = manifest.uncompressed_bytes
     reused = Finding(
-        "proof", OK, manifest.sha256, manifest.sha256, "The existing file matches its manifest; it was not made again."
+        "proof",
+        OK,
+        manifest.parts[0].sha256 if manifest.parts else None,
+        None,
+        "The existing file matches its manifest; it was not made again.",
     )
     return {
         "changed": changed,

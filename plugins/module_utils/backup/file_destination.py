@@ -60,7 +60,7 @@ def verify(path: str) -> Manifest:
     try:
         with open(beside, encoding="utf-8") as handle:
             manifest = parse(handle.read(), beside)
-        if os.path.getsize(path) != manifest.size_bytes or _sha256(path) != manifest.sha256:
+        if os.path.getsize(path) != manifest.size_bytes or _sha256(path) != manifest.parts[0].sha256:
             raise BadInput("%s is not the file its manifest describes: size or checksum differ." % path)
     except OSError as error:
         raise BadInput("%s can't be proven: %s: %s." % (path, error.filename, error.strerror)) from error

@@ -44,6 +44,16 @@ def mysql() -> Spec:
     }
 
 
+def s3() -> Spec:
+    return {
+        "endpoint_url": {"type": "str"},
+        "region": {"type": "str"},
+        "access_key": {"type": "str", "no_log": False},
+        "secret_key": {"type": "str", "no_log": True},
+        "profile": {"type": "str"},
+    }
+
+
 def transport() -> Spec:
     return {
         "app_dir": {"type": "path", "required": True},

@@ -106,7 +106,7 @@ def test_what_is_restored_equals_what_was_dumped(bank: MysqlServer, tmp_path: Pa
         assert {name: table["rows"] for name, table in manifest["tables"].items()} == {
             "accounts": 500, "transactions": 5000, "we`ird name": 0,
         }  # fmt: skip
-        assert manifest["rows_consistent"] and manifest["lock"]["held"]
+        assert manifest["consistent"] and manifest["lock"]["held"]
         assert path.stat().st_mode & 0o777 == 0o600
         restored(bank, dump, "copy")
         # Not by CHECKSUM TABLE: in MariaDB 10.11 it differs between equal tables with a stored generated DECIMAL.
@@ -170,7 +170,7 @@ def test_rows_are_those_of_the_dump_while_others_write(bank: MysqlServer, tmp_pa
     finally:
         stop.set()
         writer.join()
-    assert result["manifest"]["rows_consistent"], result
+    assert result["manifest"]["consistent"], result
     restored(bank, Path(result["path"]).read_bytes(), "copy")
     counts = {table: int(sql(bank, f"SELECT COUNT(*) FROM copy.{table}")[0][0]) for table in "ab"}
     assert counts == {name: table["rows"] for name, table in result["manifest"]["tables"].items()}
@@ -191,7 +191,7 @@ def test_a_lock_that_can_not_be_had_is_given_up_in_time_and_said(bank: MysqlServ
         result = run_module("backup_create", args(bank, tmp_path / "b.sql", compression="none", lock_timeout_seconds=1))
     assert result["changed"] and result["verdict"] == "warning"
     assert "Lock wait timeout" in finding(result, "rows")["message"]
-    assert not result["manifest"]["rows_consistent"] and not result["manifest"]["lock"]["held"]
+    assert not result["manifest"]["consistent"] and not result["manifest"]["lock"]["held"]
     assert result["manifest"]["position"], "MariaDB's program reads it with its snapshot, without a lock"
 
 

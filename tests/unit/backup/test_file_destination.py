@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup import file_destination as files
+from ansible_collections.finaegis.runbook.plugins.module_utils.backup.manifest import Part
 from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import BadInput, Refused
 
 from .test_manifest import WHOLE
 
 CONTENT = b"a dump"
-MANIFEST = dataclasses.replace(WHOLE, sha256=hashlib.sha256(CONTENT).hexdigest(), size_bytes=len(CONTENT))
+PART = Part("b.sql", "whole", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), len(CONTENT))
+MANIFEST = dataclasses.replace(WHOLE, file="b.sql", parts=[PART], size_bytes=len(CONTENT))
 
 
 def write(path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.manifest import Manifest, parse
+from ansible_collections.finaegis.runbook.plugins.module_utils.backup.manifest import Manifest, Part, parse
 from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import BadInput
 
 WHOLE = Manifest(
@@ -19,7 +19,7 @@ WHOLE = Manifest(
     program="mariadb-dump",
     started="2026-01-31T02:00:00Z",
     tables={"a": {"rows": 3, "engine": "InnoDB", "consistent": True}},
-    sha256="ab" * 32,
+    parts=[Part("b.sql.zst", "whole", "ab" * 32, 10, 20, "sha256")],
     size_bytes=10,
     uncompressed_bytes=20,
     finished="2026-01-31T02:00:01Z",
@@ -43,8 +43,11 @@ def test_keys_of_a_later_version_are_left_out() -> None:
         '{"format": 1}',
         json.dumps({**WHOLE.as_dict(), "format": 2}),
         WHOLE.render()[:-20],
-        dataclasses.replace(WHOLE, sha256=None).render(),
+        dataclasses.replace(WHOLE, parts=[]).render(),
         dataclasses.replace(WHOLE, finished=None).render(),
+        dataclasses.replace(WHOLE, file="../b.sql.zst").render(),
+        dataclasses.replace(WHOLE, parts=[Part("/etc/passwd", "whole", "ab" * 32, 10, 20)]).render(),
+        WHOLE.render().replace('"role": "whole",', ""),
     ],
 )
 def test_anything_else_proves_nothing(text: Any) -> None:
