@@ -158,9 +158,7 @@ REPLAYS = {
     "22-replay-force": {},
     "22-replay-from": {"3390": "45"},
     "22-replay-from-beyond": {},
-    "22-replay-model": {
-        "Spatie\\EventSourcing\\StoredEvents\\Models\\EloquentStoredEvent": "App\\EventSourcing\\StoredEvent"
-    },
+    "22-replay-model": {},
     "22-replay-model-nope": {},
     "22-replay-noargs-nointeraction": {},
     "22-replay-noargs-notty": {},

@@ -31,6 +31,6 @@ return [
         App\Providers\BankServiceProvider::class,
         App\Providers\RouteServiceProvider::class,
         App\Providers\HorizonServiceProvider::class,
-        App\Providers\EventSourcingServiceProvider::class,
+        Spatie\EventSourcing\EventSourcingServiceProvider::class,
     ],
 ];

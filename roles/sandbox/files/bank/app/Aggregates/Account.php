@@ -6,8 +6,8 @@ namespace App\Aggregates;
 use App\Events\AccountOpened;
 use App\Events\MoneyDeposited;
 use App\Events\MoneyWithdrawn;
-use App\EventSourcing\AggregateRoot;
 use DomainException;
+use Spatie\EventSourcing\AggregateRoots\AggregateRoot;
 
 class Account extends AggregateRoot
 {
@@ -17,31 +17,35 @@ class Account extends AggregateRoot
 
     public function open(string $owner, string $currency): self
     {
-        return $this->record(new AccountOpened($owner, $currency));
+        return $this->recordThat(new AccountOpened($owner, $currency));
     }
 
     public function deposit(int $amount, string $reference): self
     {
-        return $this->record(new MoneyDeposited($amount, $reference));
+        return $this->recordThat(new MoneyDeposited($amount, $reference));
     }
 
     public function withdraw(int $amount, string $reference): self
     {
         if ($amount > $this->balance) {
-            throw new DomainException("Account {$this->uuid} holds {$this->balance}, less than {$amount}.");
+            throw new DomainException("Account {$this->uuid()} holds {$this->balance}, less than {$amount}.");
         }
 
-        return $this->record(new MoneyWithdrawn($amount, $reference));
+        return $this->recordThat(new MoneyWithdrawn($amount, $reference));
     }
 
-    protected function apply(object $event): void
+    protected function applyAccountOpened(AccountOpened $event): void
     {
-        if ($event instanceof AccountOpened) {
-            $this->opened = true;
-        } elseif ($event instanceof MoneyDeposited) {
-            $this->balance += $event->amount;
-        } elseif ($event instanceof MoneyWithdrawn) {
-            $this->balance -= $event->amount;
-        }
+        $this->opened = true;
+    }
+
+    protected function applyMoneyDeposited(MoneyDeposited $event): void
+    {
+        $this->balance += $event->amount;
+    }
+
+    protected function applyMoneyWithdrawn(MoneyWithdrawn $event): void
+    {
+        $this->balance -= $event->amount;
     }
 }

@@ -3,7 +3,9 @@
 
 namespace App\Events;
 
-class AccountOpened
+use Spatie\EventSourcing\StoredEvents\ShouldBeStored;
+
+class AccountOpened extends ShouldBeStored
 {
     public function __construct(public string $owner, public string $currency)
     {

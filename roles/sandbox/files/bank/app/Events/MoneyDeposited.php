@@ -3,7 +3,9 @@
 
 namespace App\Events;
 
-class MoneyDeposited
+use Spatie\EventSourcing\StoredEvents\ShouldBeStored;
+
+class MoneyDeposited extends ShouldBeStored
 {
     /** @param int $amount in minor units (cents) */
     public function __construct(public int $amount, public string $reference)

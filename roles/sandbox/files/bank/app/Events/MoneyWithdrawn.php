@@ -3,7 +3,9 @@
 
 namespace App\Events;
 
-class MoneyWithdrawn
+use Spatie\EventSourcing\StoredEvents\ShouldBeStored;
+
+class MoneyWithdrawn extends ShouldBeStored
 {
     /** @param int $amount in minor units (cents) */
     public function __construct(public int $amount, public string $reference)

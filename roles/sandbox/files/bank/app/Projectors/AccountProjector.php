@@ -6,33 +6,33 @@ namespace App\Projectors;
 use App\Events\AccountOpened;
 use App\Events\MoneyDeposited;
 use App\Events\MoneyWithdrawn;
-use App\EventSourcing\Projector;
-use App\EventSourcing\StoredEvent;
 use Illuminate\Support\Facades\DB;
+use Spatie\EventSourcing\EventHandlers\Projectors\Projector;
+use Spatie\EventSourcing\StoredEvents\ShouldBeStored;
 
-class AccountProjector implements Projector
+class AccountProjector extends Projector
 {
-    public function onAccountOpened(AccountOpened $event, StoredEvent $stored): void
+    public function onAccountOpened(AccountOpened $event): void
     {
         DB::table('accounts')->insert([
-            'uuid' => $stored->aggregate_uuid,
+            'uuid' => $event->aggregateRootUuid(),
             'owner' => $event->owner,
             'currency' => $event->currency,
             'balance' => 0,
-            'last_event_id' => $stored->id,
-            'created_at' => $stored->created_at,
-            'updated_at' => $stored->created_at,
+            'last_event_id' => $event->storedEventId(),
+            'created_at' => $event->createdAt(),
+            'updated_at' => $event->createdAt(),
         ]);
     }
 
-    public function onMoneyDeposited(MoneyDeposited $event, StoredEvent $stored): void
+    public function onMoneyDeposited(MoneyDeposited $event): void
     {
-        $this->move($stored, $event->amount);
+        $this->move($event, $event->amount);
     }
 
-    public function onMoneyWithdrawn(MoneyWithdrawn $event, StoredEvent $stored): void
+    public function onMoneyWithdrawn(MoneyWithdrawn $event): void
     {
-        $this->move($stored, -$event->amount);
+        $this->move($event, -$event->amount);
     }
 
     public function resetState(): void
@@ -40,11 +40,11 @@ class AccountProjector implements Projector
         DB::table('accounts')->delete();
     }
 
-    private function move(StoredEvent $stored, int $amount): void
+    private function move(ShouldBeStored $event, int $amount): void
     {
-        DB::table('accounts')->where('uuid', $stored->aggregate_uuid)->increment('balance', $amount, [
-            'last_event_id' => $stored->id,
-            'updated_at' => $stored->created_at,
+        DB::table('accounts')->where('uuid', $event->aggregateRootUuid())->increment('balance', $amount, [
+            'last_event_id' => $event->storedEventId(),
+            'updated_at' => $event->createdAt(),
         ]);
     }
 }

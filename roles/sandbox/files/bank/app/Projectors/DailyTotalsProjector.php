@@ -5,22 +5,22 @@ namespace App\Projectors;
 
 use App\Events\MoneyDeposited;
 use App\Events\MoneyWithdrawn;
-use App\EventSourcing\Projector;
-use App\EventSourcing\StoredEvent;
 use Illuminate\Contracts\Queue\ShouldQueue;
 use Illuminate\Support\Facades\DB;
+use Spatie\EventSourcing\EventHandlers\Projectors\Projector;
+use Spatie\EventSourcing\StoredEvents\ShouldBeStored;
 
 /** Queued: it runs behind the writes, on the "events" queue. */
-class DailyTotalsProjector implements Projector, ShouldQueue
+class DailyTotalsProjector extends Projector implements ShouldQueue
 {
-    public function onMoneyDeposited(MoneyDeposited $event, StoredEvent $stored): void
+    public function onMoneyDeposited(MoneyDeposited $event): void
     {
-        $this->add($stored, $event->amount, 0);
+        $this->add($event, $event->amount, 0);
     }
 
-    public function onMoneyWithdrawn(MoneyWithdrawn $event, StoredEvent $stored): void
+    public function onMoneyWithdrawn(MoneyWithdrawn $event): void
     {
-        $this->add($stored, 0, $event->amount);
+        $this->add($event, 0, $event->amount);
     }
 
     public function resetState(): void
@@ -28,12 +28,12 @@ class DailyTotalsProjector implements Projector, ShouldQueue
         DB::table('daily_totals')->delete();
     }
 
-    private function add(StoredEvent $stored, int $deposited, int $withdrawn): void
+    private function add(ShouldBeStored $event, int $deposited, int $withdrawn): void
     {
         DB::statement(
             'insert into daily_totals (day, deposited, withdrawn) values (?, ?, ?)
              on duplicate key update deposited = deposited + values(deposited), withdrawn = withdrawn + values(withdrawn)',
-            [substr($stored->created_at, 0, 10), $deposited, $withdrawn]
+            [$event->createdAt()->toDateString(), $deposited, $withdrawn]
         );
     }
 }

@@ -5,20 +5,20 @@ namespace App\Projectors;
 
 use App\Events\MoneyDeposited;
 use App\Events\MoneyWithdrawn;
-use App\EventSourcing\Projector;
-use App\EventSourcing\StoredEvent;
 use Illuminate\Support\Facades\DB;
+use Spatie\EventSourcing\EventHandlers\Projectors\Projector;
+use Spatie\EventSourcing\StoredEvents\ShouldBeStored;
 
-class TransactionProjector implements Projector
+class TransactionProjector extends Projector
 {
-    public function onMoneyDeposited(MoneyDeposited $event, StoredEvent $stored): void
+    public function onMoneyDeposited(MoneyDeposited $event): void
     {
-        $this->add('deposit', $event->amount, $event->reference, $stored);
+        $this->add('deposit', $event->amount, $event->reference, $event);
     }
 
-    public function onMoneyWithdrawn(MoneyWithdrawn $event, StoredEvent $stored): void
+    public function onMoneyWithdrawn(MoneyWithdrawn $event): void
     {
-        $this->add('withdrawal', $event->amount, $event->reference, $stored);
+        $this->add('withdrawal', $event->amount, $event->reference, $event);
     }
 
     public function resetState(): void
@@ -26,15 +26,15 @@ class TransactionProjector implements Projector
         DB::table('transactions')->delete();
     }
 
-    private function add(string $type, int $amount, string $reference, StoredEvent $stored): void
+    private function add(string $type, int $amount, string $reference, ShouldBeStored $event): void
     {
         DB::table('transactions')->insert([
-            'account_uuid' => $stored->aggregate_uuid,
+            'account_uuid' => $event->aggregateRootUuid(),
             'type' => $type,
             'amount' => $amount,
             'reference' => $reference,
-            'event_id' => $stored->id,
-            'created_at' => $stored->created_at,
+            'event_id' => $event->storedEventId(),
+            'created_at' => $event->createdAt(),
         ]);
     }
 }

@@ -4,16 +4,15 @@
 namespace App\Reactors;
 
 use App\Events\MoneyDeposited;
-use App\EventSourcing\Reactor;
-use App\EventSourcing\StoredEvent;
 use Illuminate\Support\Facades\Log;
+use Spatie\EventSourcing\EventHandlers\Reactors\Reactor;
 
-class BigDepositReactor implements Reactor
+class BigDepositReactor extends Reactor
 {
-    public function onMoneyDeposited(MoneyDeposited $event, StoredEvent $stored): void
+    public function onMoneyDeposited(MoneyDeposited $event): void
     {
         if ($event->amount > 100000) {
-            Log::notice('Big deposit', ['account' => $stored->aggregate_uuid, 'amount' => $event->amount]);
+            Log::notice('Big deposit', ['account' => $event->aggregateRootUuid(), 'amount' => $event->amount]);
         }
     }
 }

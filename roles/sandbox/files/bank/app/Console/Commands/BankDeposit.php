@@ -18,7 +18,7 @@ class BankDeposit extends Command
     {
         $accounts = DB::table('accounts')->orderBy('uuid')->pluck('uuid');
         for ($n = 0; $n < (int) $this->option('count'); $n++) {
-            Account::load($accounts[$n % $accounts->count()])->deposit((int) $this->option('amount'), "live-{$n}")->persist();
+            Account::retrieve($accounts[$n % $accounts->count()])->deposit((int) $this->option('amount'), "live-{$n}")->persist();
         }
         $this->line("Deposited {$n} times.");
 

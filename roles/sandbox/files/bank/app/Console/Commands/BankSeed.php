@@ -6,12 +6,10 @@ namespace App\Console\Commands;
 use App\Events\AccountOpened;
 use App\Events\MoneyDeposited;
 use App\Events\MoneyWithdrawn;
-use App\EventSourcing\Handlers;
-use App\EventSourcing\Projectionist;
-use App\EventSourcing\Replay;
 use Illuminate\Console\Command;
 use Illuminate\Support\Facades\DB;
 use Illuminate\Support\Facades\Log;
+use Spatie\EventSourcing\Projectionist;
 
 /** Deterministic: the same options give the same rows, byte for byte, at any time and on any machine. */
 class BankSeed extends Command
@@ -23,7 +21,7 @@ class BankSeed extends Command
 
     protected $description = 'Fill an empty bank with accounts, events, snapshots, projections and a ledger';
 
-    public function handle(Handlers $handlers, Projectionist $projectionist): int
+    public function handle(Projectionist $projectionist): int
     {
         if (DB::table('stored_events')->exists()) {
             $this->line('Already seeded.');
@@ -31,9 +29,9 @@ class BankSeed extends Command
             return 0;
         }
         // One transaction: a seed that was killed leaves an empty bank, so the next one starts afresh.
-        DB::transaction(function () use ($handlers, $projectionist) {
+        DB::transaction(function () use ($projectionist) {
             $this->seedEvents((int) $this->option('accounts'), (int) $this->option('events'));
-            $projectionist->replay($handlers->projectors()->keys(), new Replay);
+            $projectionist->replay($projectionist->getProjectors());
             $this->seedLedger();
         });
         $count = DB::table('stored_events')->count();

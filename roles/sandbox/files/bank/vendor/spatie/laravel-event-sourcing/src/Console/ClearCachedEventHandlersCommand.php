@@ -1,20 +1,20 @@
 <?php
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-namespace App\EventSourcing\Console;
+namespace Spatie\EventSourcing\Console;
 
-use App\EventSourcing\Handlers;
 use Illuminate\Console\Command;
+use Spatie\EventSourcing\EventSourcingServiceProvider;
 
-class ClearCommand extends Command
+class ClearCachedEventHandlersCommand extends Command
 {
     protected $signature = 'event-sourcing:clear-event-handlers';
 
     protected $description = 'Clear cached event handlers';
 
-    public function handle(Handlers $handlers): int
+    public function handle(): int
     {
-        $handlers->forget();
+        @unlink(EventSourcingServiceProvider::cachePath());
         $this->info('Cached event handlers cleared!');
 
         return 0;

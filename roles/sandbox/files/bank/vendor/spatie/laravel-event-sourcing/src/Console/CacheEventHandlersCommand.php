@@ -1,21 +1,22 @@
 <?php
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-namespace App\EventSourcing\Console;
+namespace Spatie\EventSourcing\Console;
 
-use App\EventSourcing\Handlers;
 use Illuminate\Console\Command;
+use Spatie\EventSourcing\EventSourcingServiceProvider;
 
-class CacheCommand extends Command
+class CacheEventHandlersCommand extends Command
 {
     protected $signature = 'event-sourcing:cache-event-handlers';
 
     protected $description = 'Cache all auto discovered event handlers';
 
-    public function handle(Handlers $handlers): int
+    public function handle(): int
     {
         $this->info('Caching registered event handlers...');
-        $handlers->cache();
+        $classes = var_export(EventSourcingServiceProvider::discover(), true);
+        file_put_contents(EventSourcingServiceProvider::cachePath(), "<?php return {$classes};");
         $this->info('All done!');
 
         return 0;

@@ -1,11 +1,11 @@
 <?php
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-namespace App\EventSourcing\Console;
+namespace Spatie\EventSourcing\Console;
 
-use App\EventSourcing\Handlers;
 use Illuminate\Console\Command;
 use Illuminate\Support\Collection;
+use Spatie\EventSourcing\Projectionist;
 
 class ListCommand extends Command
 {
@@ -13,10 +13,10 @@ class ListCommand extends Command
 
     protected $description = 'Lists all event handlers';
 
-    public function handle(Handlers $handlers): int
+    public function handle(Projectionist $projectionist): int
     {
-        $this->show('projectors', $handlers->projectors());
-        $this->show('reactors', $handlers->reactors());
+        $this->show('projectors', $projectionist->getProjectors());
+        $this->show('reactors', $projectionist->getReactors());
 
         return 0;
     }
@@ -24,9 +24,9 @@ class ListCommand extends Command
     private function show(string $kind, Collection $handlers): void
     {
         $byEvent = [];
-        foreach ($handlers as $class => $events) {
-            foreach (array_keys($events) as $event) {
-                $byEvent[$event][] = $class;
+        foreach ($handlers as $handler) {
+            foreach ($handler->getEventHandlingMethods()->keys() as $event) {
+                $byEvent[$event][] = get_class($handler);
             }
         }
         ksort($byEvent);
