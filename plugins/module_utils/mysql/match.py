@@ -103,7 +103,7 @@ def protected(process: Process, policy: Policy, own_id: int) -> Optional[str]:
         return "an account of the server or the cloud provider"
     if _any(process.command, _SYSTEM_COMMANDS):
         return "replication, binary log or a thread of the server (%s)" % process.command
-    if process.user not in policy.users and _is_backup(process):
+    if process.user not in policy.users and is_backup(process):
         return "a backup (name its user in users to include it)"
     if policy.mode == IDLE and policy.open_transactions != "kill":
         if process.transaction is not None:
@@ -113,6 +113,6 @@ def protected(process: Process, policy: Policy, own_id: int) -> Optional[str]:
     return None
 
 
-def _is_backup(process: Process) -> bool:
+def is_backup(process: Process) -> bool:
     named = _any(process.user, [*_BACKUPS, "backup*"]) or _any(process.program or "", _BACKUPS)
     return named or DUMP_MARK in process.statement
