@@ -1,0 +1,182 @@
+# Copyright: (c) 2026, FinAegis contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which events an aggregate does without: those that a snapshot makes unnecessary for loading it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+from ..mysql.connection import Connection
+from .archive_rows import marks
+from .passes import key_range, within
+from .stores import Table
+
+#: Aggregates looked at in one statement.
+AGGREGATES = 500
+
+NO_SNAPSHOT = "no_snapshot"
+EMPTY_SNAPSHOT = "empty_snapshot"
+BROKEN_SNAPSHOT = "broken_snapshot"
+SNAPSHOT_AHEAD = "snapshot_ahead"
+VERSION_GAP = "version_gap"
+NO_EVENTS = "no_events"
+NOTHING_OLD = "nothing_old_enough"
+KEPT: Dict[str, str] = {
+    NO_SNAPSHOT: "they have no snapshot",
+    EMPTY_SNAPSHOT: "the snapshot that is used to load them has an empty state, so every event is needed",
+    BROKEN_SNAPSHOT: "the snapshot that is used to load them is no JSON",
+    SNAPSHOT_AHEAD: "the snapshot that is used to load them has a higher version than their last event",
+    VERSION_GAP: "versions are missing among their events",
+    NO_EVENTS: "the snapshot has no events in this table",
+    NOTHING_OLD: "all that their snapshot covers is too new or among the latest to keep",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Aggregate:
+    """The events of one aggregate and the snapshot it is loaded from, the one with the highest id.
+
+    ``young`` is the first version that is too young to be moved, ``state`` one of ``full``, ``empty``, ``broken``.
+    """
+
+    uuid: str
+    first: int
+    last: int
+    events: int
+    young: Optional[int]
+    snapshot_version: int
+    state: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Slice:
+    """Versions ``first`` to ``last`` of one aggregate; each is there."""
+
+    uuid: str
+    first: int
+    last: int
+
+    @property
+    def events(self) -> int:
+        return self.last - self.first + 1
+
+
+def decide(one: Aggregate, keep_latest: int) -> Tuple[Optional[Slice], str]:
+    """The events that may go, or why none may.
+
+    Loading begins at the snapshot, so what it covers is not read any more. The last event always stays: saving compares the highest
+    version in the table with the version after loading.
+    """
+    if not one.events:
+        return None, NO_EVENTS
+    if one.state != "full":
+        return None, EMPTY_SNAPSHOT if one.state == "empty" else BROKEN_SNAPSHOT
+    if one.snapshot_version > one.last:
+        return None, SNAPSHOT_AHEAD
+    if one.events != one.last - one.first + 1:
+        return None, VERSION_GAP
+    upto = min(one.snapshot_version, one.last - max(keep_latest, 1))
+    if one.young is not None:
+        upto = min(upto, one.young - 1)
+    return (Slice(one.uuid, one.first, upto), "") if upto >= one.first else (None, NOTHING_OLD)
+
+
+def segments(slices: Iterable[Slice], rows: int) -> Iterator[List[Slice]]:
+    """Slices put together to about ``rows`` events, never more; a long one is divided."""
+    found: List[Slice] = []
+    room = rows
+    for one in slices:
+        first = one.first
+        while first <= one.last:
+            last = min(one.last, first + room - 1)
+            found.append(Slice(one.uuid, first, last))
+            room -= last - first + 1
+            first = last + 1
+            if not room:
+                yield found
+                found, room = [], rows
+    if found:
+        yield found
+
+
+class Planner:
+    """Goes through the aggregates that have snapshots. ``settled_id``: events with higher ids are too young; None, all are."""
+
+    def __init__(
+        self, connection: Connection, events: Table, snapshots: Table, settled_id: Any, keep_latest: int
+    ) -> None:
+        self._connection, self._events, self._snapshots = connection, events, snapshots
+        self._settled, self._keep_latest = settled_id, keep_latest
+
+    def decisions(self) -> Iterator[Tuple[Optional[Slice], str]]:
+        """What ``decide`` says of each, read in ranges of uuids."""
+        after = None
+        while True:
+            part = key_range(self._connection, self._snapshots.sql, "aggregate_uuid", after, None, AGGREGATES)
+            if part is None:
+                return
+            for one in self._aggregates(*within("s.aggregate_uuid", part)):
+                yield decide(one, self._keep_latest)
+            if not part.full:
+                return
+            after = part.upto
+
+    def slices(self) -> Iterator[Slice]:
+        for one, _reason in self.decisions():
+            if one is not None:
+                yield one
+
+    def without_snapshot(self) -> int:
+        """Aggregates that have events and no snapshot at all."""
+        return int(
+            self._connection.value(
+                "SELECT COUNT(*) FROM (SELECT DISTINCT aggregate_uuid FROM %s WHERE aggregate_uuid IS NOT NULL) e WHERE NOT EXISTS "
+                "(SELECT 1 FROM %s s WHERE %s)"
+                % (self._events.sql, self._snapshots.sql, self._snapshots.of_uuid("s", "e.aggregate_uuid"))
+            )
+        )
+
+    def ids(self, part: Sequence[Slice]) -> List[str]:
+        """The ids of the events of slices, in their order."""
+        where = " OR ".join(["e.aggregate_uuid = %s AND e.aggregate_version BETWEEN %s AND %s"] * len(part))
+        key = "e." + self._events.id
+        args = [value for one in part for value in (one.uuid, one.first, one.last)]
+        found = self._connection.value(
+            "SELECT GROUP_CONCAT(%s ORDER BY %s) FROM %s e WHERE %s" % (key, key, self._events.sql, where), args
+        )
+        return found.split(",") if found else []
+
+    def _aggregates(self, where: str, args: Sequence[Any]) -> Iterator[Aggregate]:
+        table = self._snapshots
+        broken = "WHEN NOT JSON_VALID(s.state) THEN 'broken' " if table.is_text("state") else ""
+        newest = self._connection.rows(
+            f"SELECT CAST(s.aggregate_uuid AS CHAR) AS uuid, s.aggregate_version AS version, CASE {broken}"
+            "WHEN JSON_TYPE(s.state) IN ('OBJECT', 'ARRAY') AND JSON_LENGTH(s.state) > 0 THEN 'full' ELSE 'empty' END AS state "
+            f"FROM {table.sql} s JOIN (SELECT MAX(s.{table.id}) AS id FROM {table.sql} s WHERE {where} GROUP BY s.aggregate_uuid) n "
+            f"ON n.id = s.{table.id}",
+            args,
+        )
+        if not newest:
+            return
+        settled = [] if self._settled is None else [self._settled]
+        young = "IF(e.%s > %%s, e.aggregate_version, NULL)" % self._events.id if settled else "e.aggregate_version"
+        rows = self._connection.rows(
+            "SELECT CAST(e.aggregate_uuid AS CHAR) AS uuid, MIN(e.aggregate_version) AS first, MAX(e.aggregate_version) AS last, "
+            "COUNT(*) AS events, MIN(%s) AS young FROM %s e WHERE e.aggregate_uuid IN (%s) AND e.aggregate_version IS NOT NULL "
+            "GROUP BY e.aggregate_uuid" % (young, self._events.sql, marks(newest)),
+            [*settled, *(row["uuid"] for row in newest)],
+        )
+        events = {row["uuid"].lower(): row for row in rows}
+        for row in newest:
+            own = events.get(row["uuid"].lower(), {"first": 0, "last": 0, "events": 0, "young": None})
+            yield Aggregate(
+                row["uuid"],
+                int(own["first"]),
+                int(own["last"]),
+                int(own["events"]),
+                None if own["young"] is None else int(own["young"]),
+                int(row["version"]),
+                row["state"],
+            )

@@ -1,0 +1,241 @@
+# Copyright: (c) 2026, FinAegis contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where archived events lie: compressed files of JSON lines, and a catalogue that says what each holds and whether it left the table."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import zlib
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+from ..core.errors import BadInput, Failed
+from .archive_rows import Column, Row, digest, parse
+
+FORMAT = "finaegis.runbook.event_archive/1"
+CATALOGUE = "catalogue.json"
+_SEGMENT = re.compile(r"^events-\d{6,}\.jsonl\.gz$")
+_TEMPORARY = ".new"
+_READ = 1 << 18
+
+#: Verified, but not all of its events have left the table; so the next run goes on with it.
+WRITTEN = "written"
+ARCHIVED = "archived"
+RESTORED = "restored"
+
+
+class Storage(abc.ABC):
+    """Named objects in one place. What was written is whole or not there, whatever happens."""
+
+    place = ""
+
+    @abc.abstractmethod
+    def names(self) -> List[str]:
+        """What is there; empty when the place does not exist yet."""
+
+    @abc.abstractmethod
+    def read(self, name: str) -> Iterator[bytes]:
+        """The content in pieces. :raises BadInput: when it is not there or can't be read."""
+
+    @abc.abstractmethod
+    def write(self, name: str, parts: Iterable[bytes]) -> None:
+        """Write, or replace, and make it durable. :raises Failed: when there is no room or no right."""
+
+    @abc.abstractmethod
+    def remove(self, name: str) -> None: ...
+
+
+class FileStorage(Storage):
+    """A directory of our own, for this user alone."""
+
+    def __init__(self, directory: str) -> None:
+        self.place = directory
+
+    def names(self) -> List[str]:
+        try:
+            return sorted(os.listdir(self.place))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise BadInput("%s can't be read: %s." % (self.place, error.strerror), "Check the option dest.") from error
+
+    def read(self, name: str) -> Iterator[bytes]:
+        path = os.path.join(self.place, name)
+        try:
+            with open(path, "rb") as handle:
+                while True:
+                    part = handle.read(_READ)
+                    if not part:
+                        return
+                    yield part
+        except OSError as error:
+            raise BadInput("%s can't be read: %s." % (path, error.strerror), "Nothing was done with it.") from error
+
+    def write(self, name: str, parts: Iterable[bytes]) -> None:
+        path = os.path.join(self.place, name)
+        try:
+            os.makedirs(self.place, mode=0o700, exist_ok=True)
+            with os.fdopen(os.open(path + _TEMPORARY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
+                for part in parts:
+                    handle.write(part)
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.rename(path + _TEMPORARY, path)
+            descriptor = os.open(self.place, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(path + _TEMPORARY)
+            raise Failed(
+                "%s can't be written: %s." % (path, error.strerror),
+                "No event was deleted that is not archived. Free space or change dest, then run again: it goes on.",
+            ) from error
+
+    def remove(self, name: str) -> None:
+        os.unlink(os.path.join(self.place, name))
+
+
+@dataclasses.dataclass
+class Segment:
+    """One file. ``sha256`` and ``bytes`` are of the file, ``first`` and ``last`` are ids."""
+
+    file: str
+    state: str
+    events: int
+    bytes: int
+    sha256: str
+    first: Any
+    last: Any
+    written: str
+    columns: List[List[str]]
+
+    def described_columns(self) -> List[Column]:
+        return [Column(name, of) for name, of in self.columns]
+
+
+@dataclasses.dataclass(frozen=True)
+class Proof:
+    """A few events as they were read back from a file: their ids and digest."""
+
+    ids: List[str]
+    digest: str
+
+
+class Archive:
+    """The archive of one table. Use ``load``."""
+
+    def __init__(self, storage: Storage, schema: str, table: str, segments: List[Segment]) -> None:
+        self.storage, self.schema, self.table, self.segments = storage, schema, table, segments
+
+    def save(self) -> None:
+        document = {
+            "format": FORMAT,
+            "schema": self.schema,
+            "table": self.table,
+            "segments": [dataclasses.asdict(one) for one in self.segments],
+        }
+        self.storage.write(CATALOGUE, [(json.dumps(document, indent=1, sort_keys=True) + "\n").encode()])
+
+    def next_name(self) -> str:
+        return "events-%06d.jsonl.gz" % (len(self.segments) + 1)
+
+    def leftovers(self) -> List[str]:
+        """Files of a run that was killed before it had noted them; their events are all in the table still."""
+        known = {one.file for one in self.segments}
+        found = []
+        for name in self.storage.names():
+            bare = name[: -len(_TEMPORARY)] if name.endswith(_TEMPORARY) else name
+            if name not in known and (_SEGMENT.match(bare) or name == CATALOGUE + _TEMPORARY):
+                found.append(name)
+        return found
+
+    def prove(self, segment: Segment, key: str, chunk_rows: int) -> List[Proof]:
+        """Read a file back as a whole: the very file that was written, every line an event, as many as noted.
+
+        :raises Failed: when anything differs.
+        """
+        columns = segment.described_columns()
+        place = [column.name for column in columns].index(key)
+        proofs = [
+            Proof([str(row[place]) for row in rows], digest(rows)) for rows in self.rows(segment, columns, chunk_rows)
+        ]
+        found = sum(len(one.ids) for one in proofs)
+        if found != segment.events:
+            raise self._bad(segment, "it holds %d events, not %d" % (found, segment.events))
+        return proofs
+
+    def rows(self, segment: Segment, columns: Sequence[Column], chunk_rows: int) -> Iterator[List[Row]]:
+        """The events of a file, some at a time. Whether it is the file that was written is known at its end."""
+        seen = hashlib.sha256()
+        gunzip = zlib.decompressobj(wbits=31)
+        rest, found = b"", []
+        try:
+            for part in self.storage.read(segment.file):
+                seen.update(part)
+                whole = (rest + gunzip.decompress(part)).split(b"\n")
+                rest = whole.pop()
+                for line in whole:
+                    found.append(parse(line, columns))
+                    if len(found) == chunk_rows:
+                        yield found
+                        found = []
+        except (ValueError, KeyError, TypeError, zlib.error) as error:
+            raise self._bad(segment, "a line can't be read back (%s)" % error) from error
+        if rest or not gunzip.eof:
+            raise self._bad(segment, "it ends in the middle")
+        if seen.hexdigest() != segment.sha256:
+            raise self._bad(segment, "its SHA-256 is another one")
+        if found:
+            yield found
+
+    def _bad(self, segment: Segment, what: str) -> Failed:
+        return Failed(
+            "%s in %s is not the file that was archived: %s." % (segment.file, self.storage.place, what),
+            "Nothing was deleted or restored from it. Get the file back from a copy.",
+        )
+
+
+def compressed(chunks: Iterable[bytes], level: int, size: List[int], seen: Any) -> Iterator[bytes]:
+    """gzip; adds the bytes to ``size`` and ``seen``, a hash."""
+    gzip = zlib.compressobj(level, zlib.DEFLATED, 31)
+
+    def note(part: bytes) -> bytes:
+        size[0] += len(part)
+        seen.update(part)
+        return part
+
+    for chunk in chunks:
+        part = gzip.compress(chunk)
+        if part:
+            yield note(part)
+    yield note(gzip.flush())
+
+
+def load(storage: Storage, schema: str, table: str) -> Archive:
+    """The archive of a table at this place, empty when there is none yet.
+
+    :raises BadInput: when what lies there is no archive, or one of another table.
+    """
+    if CATALOGUE not in storage.names():
+        return Archive(storage, schema, table, [])
+    text = b"".join(storage.read(CATALOGUE))
+    try:
+        document: Dict[str, Any] = json.loads(text)
+        if document["format"] != FORMAT:
+            raise ValueError("its format is %r" % document["format"])
+        of: Tuple[Optional[str], Optional[str]] = (document["schema"], document["table"])
+        segments = [Segment(**one) for one in document["segments"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput("%s/%s is no catalogue of an archive: %s." % (storage.place, CATALOGUE, error)) from error
+    if of != (schema, table):
+        raise BadInput("%s is the archive of %s.%s, not of %s.%s." % (storage.place, *of, schema, table))
+    return Archive(storage, schema, table, segments)

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which events may leave an aggregate, how they are put into files, and what a file must be to be believed."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import BadInput, Failed
+from ansible_collections.finaegis.runbook.plugins.module_utils.events import archive_plan, archive_rows, archive_store
+from ansible_collections.finaegis.runbook.plugins.module_utils.events.archive_plan import Aggregate, Slice
+from hypothesis import given
+from hypothesis import strategies as st
+
+WHOLE = Aggregate("u", first=1, last=30, events=30, young=None, snapshot_version=20, state="full")
+
+
+@pytest.mark.parametrize(
+    ("change", "keep_latest", "upto"),
+    [
+        ({}, 1, 20),
+        ({}, 15, 15),
+        ({}, 0, 20),
+        ({"snapshot_version": 30}, 1, 29),  # the last event stays: saving asks for the highest version
+        ({"snapshot_version": 30}, 0, 29),
+        ({"young": 8}, 1, 7),
+        ({"first": 11, "events": 20}, 1, 20),
+    ],
+)
+def test_what_may_go(change: dict[str, int], keep_latest: int, upto: int) -> None:
+    one = dataclasses.replace(WHOLE, **change)
+    assert archive_plan.decide(one, keep_latest) == (Slice("u", one.first, upto), "")
+
+
+@pytest.mark.parametrize(
+    ("change", "keep_latest", "reason"),
+    [
+        ({"state": "empty"}, 1, "empty_snapshot"),
+        ({"state": "broken"}, 1, "broken_snapshot"),
+        ({"snapshot_version": 31}, 1, "snapshot_ahead"),
+        ({"events": 29}, 1, "version_gap"),
+        ({"events": 0, "first": 0, "last": 0}, 1, "no_events"),
+        ({"young": 1}, 1, "nothing_old_enough"),
+        ({}, 30, "nothing_old_enough"),
+        ({"first": 21, "events": 10}, 1, "nothing_old_enough"),
+        ({"first": 30, "events": 1, "snapshot_version": 30}, 1, "nothing_old_enough"),
+    ],
+)
+def test_what_must_stay(change: dict[str, int | str], keep_latest: int, reason: str) -> None:
+    assert archive_plan.decide(dataclasses.replace(WHOLE, **change), keep_latest) == (None, reason)  # type: ignore[arg-type]
+    assert reason in archive_plan.KEPT
+
+
+@given(
+    st.integers(1, 50), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60),
+    st.one_of(st.none(), st.integers(1, 60)), st.sampled_from(["full", "empty", "broken"]),
+)  # fmt: skip
+def test_whatever_is_decided_the_aggregate_can_be_loaded_and_saved(
+    first: int, more: int, snapshot: int, keep: int, young: int | None, state: str
+) -> None:
+    last = first + more
+    part, reason = archive_plan.decide(Aggregate("u", first, last, last - first + 1, young, snapshot, state), keep)
+    assert (part is None) is bool(reason)
+    if part is not None:
+        assert part.first == first
+        assert part.last <= snapshot <= last, "what is loaded after the snapshot is all there"
+        assert part.last < last, "the highest version is there"
+        assert last - part.last >= keep
+        assert young is None or part.last < young
+        assert state == "full"
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 40)), max_size=20), st.integers(1, 25))
+def test_files_hold_every_slice_once_and_are_full(sizes: list[tuple[int, int]], rows: int) -> None:
+    slices = [Slice(str(place), first, first + more) for place, (first, more) in enumerate(sizes)]
+    files = list(archive_plan.segments(slices, rows))
+    seen = [(one.uuid, version) for part in files for one in part for version in range(one.first, one.last + 1)]
+    assert seen == [(one.uuid, version) for one in slices for version in range(one.first, one.last + 1)]
+    assert [sum(one.events for one in part) for part in files[:-1]] == [rows] * (len(files) - 1)
+
+
+COLUMNS = [archive_rows.Column("id", "bigint"), archive_rows.Column("event_class", "varchar")]
+LINES = [b'{"event_class": "A\\n", "id": 1}', b'{"id": 2, "event_class": null}', b'{"id": 3, "event_class": "B"}']
+
+
+def archive(directory: Path, text: bytes, events: int = 3, change: bytes | None = None) -> archive_store.Archive:
+    packed = gzip.compress(text)
+    storage = archive_store.FileStorage(str(directory / "x"))
+    storage.write("events-000001.jsonl.gz", [packed if change is None else change])
+    columns = [[column.name, column.type] for column in COLUMNS]
+    one = archive_store.Segment(
+        "events-000001.jsonl.gz", "written", events, len(packed), hashlib.sha256(packed).hexdigest(), 1, 3, "", columns
+    )
+    return archive_store.Archive(storage, "bank", "stored_events", [one])
+
+
+def test_a_file_is_read_back_in_chunks(tmp_path: Path) -> None:
+    one = archive(tmp_path, b"\n".join(LINES) + b"\n")
+    proofs = one.prove(one.segments[0], "id", 2)
+    assert [proof.ids for proof in proofs] == [["1", "2"], ["3"]]
+    rows = [("1", "A\n"), ("2", None)]
+    assert [archive_rows.parse(line, COLUMNS) for line in LINES[:2]] == rows
+    assert proofs[0].digest == archive_rows.digest(rows)
+    texts = [b"1\x1fA\n", b"2\x1f\0"]
+    assert (
+        proofs[0].digest == hashlib.sha256("".join(hashlib.sha256(t).hexdigest() for t in texts).encode()).hexdigest()
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "events", "change", "words"),
+    [
+        (b"\n".join(LINES) + b"\n", 4, None, "it holds 3 events, not 4"),
+        (b"\n".join(LINES), 3, None, "it ends in the middle"),
+        (LINES[0] + b"\n{}\n", 2, None, "a line can't be read back"),
+        (LINES[0] + b"\n{\n", 2, None, "a line can't be read back"),
+        (LINES[0] + b"\n[1, 2]\n", 2, None, "a line can't be read back"),
+        (LINES[0] + b'\n{"id": 2, "other": 1}\n', 2, None, "a line can't be read back"),
+        (LINES[0] + b"\n", 1, gzip.compress(LINES[2] + b"\n"), "its SHA-256 is another one"),
+        (LINES[0] + b"\n", 1, gzip.compress(LINES[0] + b"\n")[:-4], "it ends in the middle"),
+        (LINES[0] + b"\n", 1, b"no gzip at all", "a line can't be read back"),
+        (LINES[0] + b"\n", 1, b"", "it ends in the middle"),
+    ],
+)
+def test_a_file_that_is_not_believed(
+    tmp_path: Path, text: bytes, events: int, change: bytes | None, words: str
+) -> None:
+    one = archive(tmp_path, text, events, change)
+    with pytest.raises(Failed, match=words):
+        one.prove(one.segments[0], "id", 2)
+
+
+def test_the_catalogue_comes_back_and_knows_its_own_leftovers(tmp_path: Path) -> None:
+    one = archive(tmp_path, b"\n".join(LINES) + b"\n")
+    one.save()
+    for name in ("events-000002.jsonl.gz", "events-000003.jsonl.gz.new", "catalogue.json.new", "notes.txt"):
+        (tmp_path / "x" / name).write_text("")
+    again = archive_store.load(one.storage, "bank", "stored_events")
+    assert again.segments == one.segments
+    assert again.leftovers() == ["catalogue.json.new", "events-000002.jsonl.gz", "events-000003.jsonl.gz.new"]
+    assert again.next_name() == "events-000002.jsonl.gz"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is no catalogue of an archive"),
+        (json.dumps({"format": "other"}), "its format is 'other'"),
+        (
+            json.dumps({"format": archive_store.FORMAT, "schema": "b", "table": "t", "segments": []}),
+            "is the archive of b.t",
+        ),
+    ],
+)
+def test_what_is_no_archive_of_this_table(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / archive_store.CATALOGUE).write_text(text)
+    with pytest.raises(BadInput, match=words):
+        archive_store.load(archive_store.FileStorage(str(tmp_path)), "bank", "stored_events")
+
+
+def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path) -> None:
+    def parts():  # type: ignore[no-untyped-def]
+        yield b"half"
+        raise OSError(28, "No space left on device")
+
+    storage = archive_store.FileStorage(str(tmp_path))
+    with pytest.raises(Failed, match="No space left on device"):
+        storage.write("events-000001.jsonl.gz", parts())
+    assert storage.names() == []
