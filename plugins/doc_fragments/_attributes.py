@@ -58,6 +58,19 @@ attributes:
       - finaegis.runbook.mysql
 """
 
+    # A module that moves data between the database and a storage.
+    ACTIONGROUP_MYSQL_S3 = r"""
+options: {}
+attributes:
+  action_group:
+    description: Set the connections once with C(module_defaults) for these groups.
+    support: full
+    membership:
+      - finaegis.runbook.all
+      - finaegis.runbook.mysql
+      - finaegis.runbook.s3
+"""
+
     # A module that asks the database and Redis.
     ACTIONGROUP_MYSQL_REDIS = r"""
 options: {}
@@ -80,6 +93,19 @@ attributes:
     membership:
       - finaegis.runbook.all
       - finaegis.runbook.laravel
+"""
+
+    # A module that asks the database and the application.
+    ACTIONGROUP_MYSQL_LARAVEL = r"""
+options: {}
+attributes:
+  action_group:
+    description: Set the connection and the application once with C(module_defaults) for these groups.
+    support: full
+    membership:
+      - finaegis.runbook.all
+      - finaegis.runbook.laravel
+      - finaegis.runbook.mysql
 """
 
     # A module that can go through Redis or through artisan.

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+import socket
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..core.errors import Unavailable
 from ..core.imports import load
@@ -113,10 +114,24 @@ class Connection:
                 place += 1
                 yield error
 
+    def send(self, statement: bytes) -> Tuple[int, int]:
+        """Run one statement as it is; rows affected and warnings raised. It may hold rows, so no message shows it.
+
+        :raises SqlError: with the server's error.
+        """
+        with _errors("A statement failed at %s" % self.place), self._raw.cursor() as cursor:
+            affected = int(cursor.execute(statement))
+            return affected, int(cursor._result.warning_count)
+
     def time_limit(self, seconds: Optional[float]) -> None:
         """How long to wait for each answer from now on; None is without end. When it is over the connection is broken (2013)."""
         # The library takes this at connect only, but looks it up at every read.
         self._raw._read_timeout = seconds
+
+    def abort(self) -> None:
+        """Break the connection, from any thread: whoever waits for an answer on it gets error 2013."""
+        with contextlib.suppress(AttributeError, OSError):
+            self._raw._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Say goodbye; never fails, because a connection that is gone is as closed as it can be."""
