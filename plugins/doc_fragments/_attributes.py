@@ -108,6 +108,20 @@ attributes:
       - finaegis.runbook.mysql
 """
 
+    # A module that asks the database, Redis and the application.
+    ACTIONGROUP_MYSQL_REDIS_LARAVEL = r"""
+options: {}
+attributes:
+  action_group:
+    description: Set the connections and the application once with C(module_defaults) for these groups.
+    support: full
+    membership:
+      - finaegis.runbook.all
+      - finaegis.runbook.laravel
+      - finaegis.runbook.mysql
+      - finaegis.runbook.redis
+"""
+
     # A module that can go through Redis or through artisan.
     ACTIONGROUP_REDIS_LARAVEL = r"""
 options: {}
