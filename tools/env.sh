@@ -12,7 +12,7 @@ unset VIRTUAL_ENV PYTHONHOME PYTHONPATH
 packages=(
   ca-certificates git rsync shellcheck zstd
   php-cli php-laravel-framework php-redis php-mysql php-mbstring php-xml php-curl
-  mariadb-server-core mariadb-client redis-tools
+  mariadb-server-core mariadb-client mariadb-backup mydumper age gnupg redis-tools
   debootstrap podman runc netavark aardvark-dns iptables
 )
 # ansible-core 2.21, the newest in requirements/dev.txt, runs on 3.12 to 3.14, the floor (2.19) on 3.11 to 3.13.

@@ -113,6 +113,13 @@ class Catalogue:
     unreadable: Dict[str, str]
     strays: List[Stored]
 
+    def only(self, database: str, environment: Optional[str]) -> Catalogue:
+        """The backups of one database in one environment; without a name of it, those that have none."""
+        own = [
+            one for one in self.backups if (one.manifest.database, one.manifest.environment) == (database, environment)
+        ]
+        return dataclasses.replace(self, backups=own)
+
     def newest(self, proven: bool = False) -> Optional[Backup]:
         """The newest whole backup; with ``proven`` the newest one that was restored and equal."""
         found = [one for one in self.backups if not one.missing and (one.proven or not proven)]

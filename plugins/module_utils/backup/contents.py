@@ -9,16 +9,18 @@ All is computed by the server in one pass over each table. The checksum is our o
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import hashlib
 import re
-from typing import Any, Dict, List, Optional, Tuple
+import threading
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ..mysql.connection import LOST, Connection, SqlError
 from ..mysql.dialect import Server, quote_identifier
 
 #: Goes to the manifest; changes whenever the same rows would give another checksum.
-METHOD = "md5-crc32-1"
+METHOD = "sha1-crc32-1"
 #: Ids of one link in the chain of an event store.
 BLOCK = 100000
 #: The columns that make a table an event store, whatever its name.
@@ -28,7 +30,10 @@ _GEOMETRY = {"geometry", "point", "linestring", "polygon", "multipoint", "multil
              "geomcollection"}  # fmt: skip
 _LONG = {"mediumtext", "longtext", "mediumblob", "longblob", "json"}
 _INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
+#: Before the checksum of a table whose long values are hashed one by one.
 WIDE = "wide:"
+#: Stands for a row that could not be hashed; larger than the sum of the hashes of a billion rows.
+_NO_HASH = 1 << 62
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,27 +63,51 @@ def session(connection: Connection, server: Server) -> None:
 
 
 def read(
-    connection: Connection, server: Server, database: str, like: Optional[Dict[str, Dict[str, Any]]] = None
+    connection: Connection,
+    server: Server,
+    database: str,
+    like: Optional[Dict[str, Dict[str, Any]]] = None,
+    others: Sequence[Connection] = (),
 ) -> Contents:
-    """Read everything. ``like`` are the tables of a manifest to compare with: their long rows are hashed in the same way.
+    """Read everything. ``like`` are the tables of a manifest to compare with: their long rows are hashed in the same way. ``others``
+    are further sessions that see the same state; tables are then read side by side, the largest first.
 
     A table that this user may not read has None for rows and checksum.
 
-    :raises SqlError: when the connection is lost.
+    :raises SqlError: when a connection is lost.
     """
-    session(connection, server)
+    for one in (connection, *others):
+        session(one, server)
+    columns = columns_of(connection, database)
+    engines, found = _engines(connection, database), objects(connection, database)
+    waiting = collections.deque(name for name in engines if name in columns)
     tables: Dict[str, Dict[str, Any]] = {}
     stores: Dict[str, Dict[str, Any]] = {}
-    engines = _engines(connection, database)
-    for name, columns in columns_of(connection, database).items():
-        if name not in engines:
-            continue
-        wide = str(((like or {}).get(name) or {}).get("checksum") or "").startswith(WIDE)
-        tables[name], store = sums(connection, database, name, columns, wide)
-        tables[name]["engine"] = engines[name]
-        if store is not None:
-            stores[name] = store
-    return Contents(tables, stores, objects(connection, database))
+    problems: List[BaseException] = []
+
+    def work(reader: Connection) -> None:
+        try:
+            while not problems:
+                name = waiting.popleft()
+                wide = str(((like or {}).get(name) or {}).get("checksum") or "").startswith(WIDE)
+                facts, store = sums(reader, database, name, columns[name], wide)
+                tables[name] = dict(facts, engine=engines[name])
+                if store is not None:
+                    stores[name] = store
+        except IndexError:
+            return
+        except BaseException as error:  # told to the caller's thread
+            problems.append(error)
+
+    threads = [threading.Thread(target=work, args=(other,), daemon=True) for other in others]
+    for thread in threads:
+        thread.start()
+    work(connection)
+    for thread in threads:
+        thread.join()
+    if problems:
+        raise problems[0]
+    return Contents(dict(sorted(tables.items())), dict(sorted(stores.items())), found)
 
 
 def columns_of(connection: Connection, database: str) -> Dict[str, List[Column]]:
@@ -102,7 +131,7 @@ def sums(
     key = store_key(columns)
     try:
         rows = connection.rows(sums_sql(database, table, columns, key, wide))
-        if any(int(row["n"]) != int(row["h"]) for row in rows):
+        if any(int(row["s"] or 0) >= _NO_HASH for row in rows):
             # A row that is longer than max_allowed_packet when put together has no hash: then its long values are hashed first.
             if wide:
                 return {"rows": sum(int(row["n"]) for row in rows), "checksum": None}, None
@@ -116,7 +145,7 @@ def sums(
     facts = {"rows": total, "checksum": checksum}
     if key is None:
         return facts, None
-    highest = max((int(row["top"]) for row in rows if row["top"] is not None), default=None)
+    highest = max((int(row["top"]) for row in rows), default=None)
     return facts, {
         "highest_id": highest,
         "rows": total,
@@ -134,23 +163,18 @@ def store_key(columns: List[Column]) -> Optional[str]:
 
 
 def sums_sql(database: str, table: str, columns: List[Column], key: Optional[str], wide: bool = False) -> str:
-    """Rows (n), hashed rows (h) and the sum of their hashes (s); of an event store for each block (b), with its highest id (top).
+    """Rows (n) and the sum of their hashes (s); of an event store for each block of ids (b), with its highest id (top).
 
-    A sum does not depend on the order. Of each row the CRC-32 of its MD5 is added: CRC-32 alone would not notice two values that
-    changed places, and the long form of an MD5 costs more than all the rest.
+    A sum does not depend on the order. Of each row the CRC-32 of its SHA-1 is added: CRC-32 alone would not notice two values that
+    changed places. SHA-1 costs half of what MD5 does on processors that have it built in.
     """
     name = "%s.%s" % (quote_identifier(database), quote_identifier(table))
-    digest = "CRC32(MD5(%s))" % row_sql(columns, wide)
+    total = "SUM(IFNULL(CRC32(SHA1(%s)), %d))" % (row_sql(columns, wide), _NO_HASH)
     if key is None:
-        return "SELECT COUNT(*) AS n, COUNT(d) AS h, SUM(d) AS s, NULL AS top FROM (SELECT %s AS d FROM %s) r" % (
-            digest,
-            name,
-        )
+        return "SELECT COUNT(*) AS n, %s AS s FROM %s" % (total, name)
     key = quote_identifier(key)
-    return (
-        "SELECT %s DIV %d AS b, COUNT(*) AS n, COUNT(%s) AS h, SUM(%s) AS s, MAX(%s) AS top FROM %s GROUP BY b ORDER BY b"
-        % (key, BLOCK, digest, digest, key, name)
-    )
+    return "SELECT %s DIV %d AS b, COUNT(*) AS n, %s AS s, MAX(%s) AS top FROM %s GROUP BY b ORDER BY b" % (
+        key, BLOCK, total, key, name)  # fmt: skip
 
 
 def row_sql(columns: List[Column], wide: bool) -> str:
@@ -168,7 +192,7 @@ def _text(column: Column, wide: bool) -> str:
         return "HEX(ST_AsBinary(%s))" % name
     if column.kind == "bit":
         return "CAST(%s AS UNSIGNED)" % name
-    return "MD5(%s)" % name if wide and column.kind in _LONG else name
+    return "SHA1(%s)" % name if wide and column.kind in _LONG else name
 
 
 def chain(rows: List[Dict[str, Any]]) -> str:
@@ -183,7 +207,7 @@ def chain(rows: List[Dict[str, Any]]) -> str:
 def _engines(connection: Connection, database: str) -> Dict[str, str]:
     rows = connection.rows(
         "SELECT TABLE_NAME AS t, ENGINE AS e FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
-        " AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME",
+        " AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY DATA_LENGTH DESC, TABLE_NAME",
         [database],
     )
     return {row["t"]: row["e"] or "" for row in rows}

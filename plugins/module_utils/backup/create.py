@@ -1,29 +1,36 @@
 # Copyright: (c) 2026, FinAegis contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Making a backup: look, plan, dump under a moment of stillness, prove, give it its name."""
+"""Making a backup: look, plan, take it under a moment of stillness, give it its name, let old ones go."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import os
+import re
 import signal
+import tempfile
 import time
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ..core.errors import BadInput, Failed, Refused, RunbookError, TimedOut
 from ..core.times import iso
-from ..core.verdict import OK, UNKNOWN, WARNING, Finding, summary
+from ..core.verdict import OK, Finding, summary
 from ..mysql import connection as mysql
 from ..mysql import option_file
 from ..mysql.dialect import Server
 from ..mysql.login import Login, client_options, resolve
-from . import file_destination as files
-from . import programs
+from . import catalogue, findings, programs, proof, retention
+from . import spool as spools
+from .contents import METHOD
+from .engines import make
+from .engines.base import Engine, Job
 from .manifest import Manifest, Part
-from .pipeline import Pipeline
-from .source import GlobalReadLock, Source, Table, count_rows, gtid_at, look, open_snapshot, read_position
+from .pipeline import Streamed
+from .source import Source, look
+from .storage import Storage, open_storage, split
+from .take import Taken, Taking
 
 #: A compressed dump is at most about this part of the data's size on disk.
 _COMPRESSED_PART = 0.5
@@ -33,69 +40,106 @@ _COMPRESSED_PART = 0.5
 class Plan:
     """Everything decided before anything is written."""
 
-    path: str
+    storage: Storage
+    name: str
+    engine: Engine
     login: Login
     server: Server
     source: Source
-    program: programs.DumpProgram
+    program: programs.Program
     compressor: List[str]
+    encryption: Optional[programs.Encryption]
+    data_directory: str
     estimated_bytes: int
-    free_bytes: int
+    free_bytes: Optional[int]
     findings: List[Finding]
-
-
-@dataclasses.dataclass(frozen=True)
-class Taken:
-    """What the moment of the snapshot gave."""
-
-    tables: Dict[str, Dict[str, Any]]
-    lock: Dict[str, Any]
-    position: Optional[Dict[str, Any]]
-    position_reason: str
 
 
 def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Make the backup, or in check mode only the plan of it; the result has the same keys."""
     start = time.time()
-    level = _level(params["compression"], params["compression_level"])
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(start))
-    path = files.target(params["dest"], params["database"], params["compression"], stamp)
-    directory = os.path.dirname(path)
-    removed, completed = (files.leftovers(directory), []) if check_mode else files.clean(directory)
-    leavings = {"removed_leftovers": removed, "completed_leftovers": completed}
-    existing = _existing(path, params)
-    if existing is not None:
-        return dict(_result(path, existing, False, [], 0.0), **leavings)
-    with mysql.connect(dict(params, login_db=None)) as connection:
-        plan = _plan(connection, params, path, level)
-        manifest = _manifest(params, plan, start)
-        findings = plan.findings
-        if not check_mode:
-            manifest, findings = _dump(connection, params, plan, manifest)
-    result = _result(path, manifest, True, findings, 0.0 if check_mode else time.time() - start)
-    return dict(result, estimated_bytes=plan.estimated_bytes, free_bytes=plan.free_bytes, **leavings)
+    level = programs.level(params["compression"], params["compression_level"])
+    engine = make(params["engine"])
+    place, name = split(params["dest"])
+    storage = open_storage(place, params)
+    storage.check()
+    spool_parent = _spool_parent(params, storage)
+    with tempfile.TemporaryDirectory(prefix="finaegis-gpg-") as home:
+        encryption = programs.encryption(params["encrypt_to"], home)
+        name = _name(name, params, engine, encryption, start)
+        leavings = _leavings(storage, spool_parent, check_mode)
+        existing = _existing(storage, name, params)
+        if existing is not None:
+            result = _result(storage, existing, False, [], 0.0, params, check_mode)
+            return dict(result, **leavings, estimated_bytes=existing.size_bytes, free_bytes=storage.free_bytes())
+        with mysql.connect(dict(params, login_db=None)) as connection:
+            plan = _plan(connection, params, storage, name, engine, level, encryption)
+            manifest, seen = _manifest(params, plan, start), plan.findings
+            if not check_mode:
+                manifest, seen = _make(connection, params, plan, manifest, spool_parent)
+    result = _result(storage, manifest, True, seen, 0.0 if check_mode else time.time() - start, params, check_mode)
+    return dict(result, **leavings, estimated_bytes=plan.estimated_bytes, free_bytes=plan.free_bytes)
 
 
-def _level(compression: str, wanted: Optional[int]) -> int:
-    largest = programs.LARGEST_LEVELS[compression]
+def _spool_parent(params: Dict[str, Any], storage: Storage) -> str:
+    if params["spool_dir"]:
+        return str(params["spool_dir"])
+    return storage.place if storage.free_bytes() is not None else tempfile.gettempdir()
+
+
+def _leavings(storage: Storage, spool_parent: str, check_mode: bool) -> Dict[str, List[str]]:
+    if check_mode:
+        return {"removed_leftovers": storage.leftovers() + spools.leftovers(spool_parent), "completed_leftovers": []}
+    removed, completed = proof.clean(storage)
+    return {"removed_leftovers": removed + spools.clean(spool_parent), "completed_leftovers": completed}
+
+
+def _name(
+    wanted: Optional[str],
+    params: Dict[str, Any],
+    engine: Engine,
+    encryption: Optional[programs.Encryption],
+    start: float,
+) -> str:
+    """The name of the object to make; without one it is made of the database and the time (UTC).
+
+    :raises BadInput: when the name's ending says another compression or encryption, or it is that of a record.
+    """
+    packed = programs.SUFFIXES[params["compression"]]
+    hidden = programs.ENCRYPTION_SUFFIXES[encryption.kind] if encryption else ""
     if wanted is None:
-        return programs.DEFAULT_LEVELS[compression]
-    if not 1 <= wanted <= largest:
-        raise BadInput(
-            "compression_level is %d; %s takes %s." % (wanted, compression, "1 to %d" % largest if largest else "none")
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(start))
+        return "%s-%s%s" % (
+            re.sub(r"[^\w.-]", "_", params["database"]).lstrip("."),
+            stamp,
+            engine.suffix + packed + hidden,
         )
+    if wanted.startswith(".") or wanted.endswith(".json") or catalogue.PROOF in wanted:
+        raise BadInput("A backup can't be called '%s'." % wanted, "Choose another dest; nothing was done.")
+    bare, ending = os.path.splitext(wanted)
+    endings = {suffix: kind for kind, suffix in programs.ENCRYPTION_SUFFIXES.items()}
+    if endings.get(ending, encryption.kind if encryption else None) != (encryption.kind if encryption else None):
+        raise BadInput(
+            "dest ends in %s but that is not how it is encrypted." % ending, "Let dest and encrypt_to agree."
+        )
+    ending = os.path.splitext(bare)[1] if ending in endings else ending
+    for other, suffix in programs.SUFFIXES.items():
+        if suffix and other != params["compression"] and ending == suffix:
+            raise BadInput(
+                "dest ends in %s but compression is %s." % (suffix, params["compression"]), "Let them agree."
+            )
     return wanted
 
 
-def _existing(path: str, params: Dict[str, Any]) -> Optional[Manifest]:
+def _existing(storage: Storage, name: str, params: Dict[str, Any]) -> Optional[Manifest]:
     """The proven backup to reuse, or None when one is to be made.
 
     :raises Refused: when something is in the way.
     """
-    if not os.path.lexists(path):
+    if storage.stat(name) is None:
         return None
     try:
-        manifest, problem = files.verify(path), ""
+        manifest, problem = proof.verify(storage, name), ""
     except BadInput as error:
         manifest, problem = None, error.message
     if params["reuse"] and manifest is not None:
@@ -105,230 +149,196 @@ def _existing(path: str, params: Dict[str, Any]) -> Optional[Manifest]:
     if params["overwrite"]:
         return None
     raise Refused(
-        "%s exists already; %s." % (path, problem.rstrip(".") or "it is a complete backup"),
+        "%s exists already; %s." % (storage.url(name), problem.rstrip(".") or "it is a complete backup"),
         "Choose another dest, or set reuse (keeps a proven one) or overwrite; nothing was done.",
     )
 
 
-def _plan(connection: mysql.Connection, params: Dict[str, Any], path: str, level: int) -> Plan:
+def _plan(
+    connection: mysql.Connection,
+    params: Dict[str, Any],
+    storage: Storage,
+    name: str,
+    engine: Engine,
+    level: int,
+    encryption: Optional[programs.Encryption],
+) -> Plan:
     server = mysql.server(connection)
     source = look(connection, server, params["database"])
-    program = programs.find_dump_program(server, params["dump_program"])
+    directory = engine.look(connection)
+    program = engine.program(server, params["program"])
     compressor = programs.compressor_argv(params["compression"], level)
-    expected = int(source.data_bytes * (_COMPRESSED_PART if compressor else 1))
-    free = files.check_space(path, expected, params["min_free_bytes"])
-    findings = [_rights(source), _engines(source), _dialect(program, server)]
-    return Plan(path, resolve(params), server, source, program, compressor, expected, free, findings)
-
-
-def _rights(source: Source) -> Finding:
-    missing = source.missing_rights
-    if not missing:
-        return Finding("rights", OK, missing, [], "Nothing is hidden from this user.")
-    message = "Not seen among this user's own grants: %s." % ", ".join(missing)
-    advice = "What a user may not see a dump leaves out without a word. Grant them, unless a role of the user does."
-    return Finding("rights", UNKNOWN, missing, [], message, advice)
-
-
-def _engines(source: Source) -> Finding:
-    others = {table.name: table.engine for table in source.tables if not table.transactional}
-    if not others:
-        return Finding("engines", OK, {}, {}, "All tables are transactional.")
-    return Finding(
-        "engines",
-        WARNING,
-        others,
-        {},
-        "Tables whose engine has no snapshots: %s. Rows written to them during the dump may be half in it."
-        % ", ".join(sorted(others)),
-        "Convert them to InnoDB, or let nobody write to them during the backup.",
+    size = source.server_bytes if engine.needs_files else source.data_bytes
+    expected = int(size * (_COMPRESSED_PART if compressor else 1))
+    free = _check_space(storage, expected, params["min_free_bytes"])
+    seen = [
+        findings.rights(source),
+        findings.engines(source),
+        findings.program(program, server, engine.dialect(program, server)),
+    ]
+    return Plan(
+        storage,
+        name,
+        engine,
+        resolve(params),
+        server,
+        source,
+        program,
+        compressor,
+        encryption,
+        directory,
+        expected,
+        free,
+        seen,
     )
 
 
-def _dialect(program: programs.DumpProgram, server: Server) -> Finding:
-    if program.is_native_to(server):
-        return Finding("program", OK, program.text, server.text, "The dump program belongs to the server.")
-    return Finding(
-        "program",
-        WARNING,
-        program.text,
-        server.text,
-        "The dump program is the other dialect's.",
-        "Install the server's own client.",
-    )
+def _check_space(storage: Storage, expected: int, keep: int) -> Optional[int]:
+    """Free bytes, when the backup fits and ``keep`` bytes stay free after it; None where space is no question.
+
+    :raises Refused: when not.
+    """
+    free = storage.free_bytes()
+    if free is not None and free - expected < keep:
+        raise Refused(
+            "%s has %d bytes free; the backup takes about %d and min_free_bytes wants %d left. Nothing was done."
+            % (storage.place, free, expected, keep),
+            "Free space, choose another dest, or lower min_free_bytes.",
+            free_bytes=free,
+            estimated_bytes=expected,
+        )
+    return free
 
 
 def _manifest(params: Dict[str, Any], plan: Plan, start: float) -> Manifest:
+    unknown = {"rows": None, "checksum": None, "consistent": False}
     return Manifest(
-        engine="dump",
+        engine=plan.engine.name,
         database=params["database"],
         environment=params["environment"],
-        file=os.path.basename(plan.path),
+        file=plan.name,
         compression=params["compression"],
+        encryption=plan.encryption.as_dict() if plan.encryption else None,
         server={"flavor": plan.server.flavor, "version": plan.server.text},
         program=plan.program.text,
         started=iso(start),
-        tables={t.name: {"rows": None, "engine": t.engine, "consistent": False} for t in plan.source.tables},
-        position_reason="not read before the dump starts",
+        tables={table.name: dict(unknown, engine=table.engine) for table in plan.source.tables},
+        checksum_method=METHOD,
+        consistent_reason="not read before the backup starts",
+        position_reason="not read before the backup starts",
     )
 
 
-def _dump(connection: mysql.Connection, params: Dict[str, Any], plan: Plan, manifest: Manifest) -> Any:
+def _make(
+    connection: mysql.Connection, params: Dict[str, Any], plan: Plan, manifest: Manifest, spool_parent: str
+) -> Tuple[Manifest, List[Finding]]:
     """Returns the finished manifest and the findings."""
-    native = plan.program.is_mariadb and plan.server.is_mariadb
-    options = client_options(plan.login, plan.program.is_mariadb)
-    until = time.monotonic() + params["timeout_seconds"] if params["timeout_seconds"] else None
-    with _sigterm_raises(), option_file.descriptor("client", options) as fd:
-        destination = files.FileDestination(plan.path)
+    filters = [argv for argv in (plan.compressor, plan.encryption.argv if plan.encryption else []) if argv]
+    options = client_options(plan.login, plan.program.is_mariadb or plan.server.is_mariadb)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_sigterm_raises())
+        fd = stack.enter_context(option_file.descriptor("client", options))
+        spool = stack.enter_context(spools.spool(spool_parent)) if plan.engine.needs_spool else ""
+        job = Job(plan.source.name, plan.login, plan.server, plan.program, plan.source.binary_log, fd, params["threads"],
+                  plan.data_directory, spool)  # fmt: skip
+        taking = Taking(connection, plan.login, plan.engine, job, filters, params["lock_timeout_seconds"],
+                        params["timeout_seconds"] or None)  # fmt: skip
         try:
-            argv = plan.program.argv(fd, params["database"], with_position=native and plan.source.binary_log)
-            taken, streamed = _stream(connection, params, plan, argv, fd, destination, until)
-            problem = streamed.problem()
-            if problem:
-                raise Failed(
-                    "The dump of '%s' is not a backup: %s." % (params["database"], problem.rstrip(".")), _nothing(plan)
-                )
-            manifest = dataclasses.replace(
-                manifest,
-                tables=taken.tables,
-                consistent=all(table["consistent"] for table in taken.tables.values()),
-                lock=taken.lock,
-                position=taken.position,
-                position_reason=taken.position_reason,
-                parts=[
-                    Part(
-                        os.path.basename(plan.path),
-                        "whole",
-                        streamed.sha256,
-                        streamed.size_bytes,
-                        streamed.uncompressed_bytes,
-                    )
-                ],
-                size_bytes=streamed.size_bytes,
-                uncompressed_bytes=streamed.uncompressed_bytes,
-                finished=iso(time.time()),
-            )
-            destination.commit(manifest)
+            upload = stack.enter_context(plan.storage.create(plan.name))
+            taken, streamed = taking.run(upload)
+            upload.prepare()
+            manifest = _finished(manifest, taken, streamed, plan.source)
+            beside = stack.enter_context(plan.storage.create(manifest.name))
+            beside.write(manifest.render().encode())
+            beside.prepare()
+            stored = upload.commit()
+            beside.commit()
         except OSError as error:
             raise Failed(
-                "The backup can't be written to %s: %s." % (plan.path, error.strerror or error), _nothing(plan)
+                "The backup can't be written to %s: %s." % (plan.storage.url(plan.name), error.strerror or error),
+                _nothing(plan),
             ) from error
-        finally:
-            destination.abandon()
-    return manifest, [*plan.findings, _rows(manifest), _position(manifest)]
+        except (Failed, TimedOut) as error:
+            raise type(error)(error.message, error.advice or _nothing(plan), **error.data) from error
+    seen = [*plan.findings, findings.contents(manifest), findings.position(manifest)]
+    return manifest, seen + findings.checksum(stored, plan.storage.place)
 
 
 def _nothing(plan: Plan) -> str:
-    return "Nothing of it is left; what was at %s before is untouched." % plan.path
+    return "Nothing of it is left; what was at %s before is untouched." % plan.storage.url(plan.name)
 
 
-def _stream(
-    connection: mysql.Connection,
-    params: Dict[str, Any],
-    plan: Plan,
-    argv: List[str],
-    fd: int,
-    destination: files.FileDestination,
-    until: Optional[float],
-) -> Any:
-    """Start the dump while nobody can write, count in the same state, wait for the end."""
-    reader = mysql.login(dataclasses.replace(plan.login, database=None))
-    lock = GlobalReadLock(connection, params["lock_timeout_seconds"])
-    pipeline: Optional[Pipeline] = None
-    try:
-        lock.take()
-        open_snapshot(reader, plan.server)
-        position, reason = _position_now(connection, plan, lock)
-        pipeline = Pipeline(argv, plan.compressor, destination.sink, fd)
-        # While the lock is held the dump has to open its snapshot; that it did shows in its output.
-        same_state = lock.held and pipeline.snapshot_opened.wait(lock.remaining()) and pipeline.text.past_snapshot
-        if lock.held and not same_state:
-            lock.reason = "the dump did not open its snapshot within lock_timeout_seconds."
-        lock.release()
-        counts = count_rows(reader, params["database"], plan.source.tables)
-        streamed = pipeline.finish(None if until is None else max(0.0, until - time.monotonic()))
-        if streamed is None:
-            raise TimedOut(
-                "The dump took longer than timeout_seconds (%s)." % params["timeout_seconds"], _nothing(plan)
-            )
-        if pipeline.text.position:
-            file, place = pipeline.text.position
-            position, reason = {"file": file, "position": place, "gtid": gtid_at(connection, file, place)}, ""
-        elif position and not same_state:
-            position, reason = None, lock.reason
-        tables = {t.name: _table(t, counts[t.name], bool(same_state)) for t in plan.source.tables}
-        facts = {"held": bool(same_state), "seconds": round(lock.seconds, 3), "reason": lock.reason}
-        return Taken(tables, facts, position, reason), streamed
-    finally:
-        if pipeline is not None:
-            pipeline.stop()
-        reader.close()
-
-
-def _table(table: Table, rows: Optional[int], same_state: bool) -> Dict[str, Any]:
-    return {"rows": rows, "engine": table.engine, "consistent": same_state and table.transactional and rows is not None}
-
-
-def _position_now(connection: mysql.Connection, plan: Plan, lock: GlobalReadLock) -> Any:
-    """Position and the reason why there is none. Without the lock it would belong to another state than the dump's."""
-    if not plan.source.binary_log:
-        return None, "the server writes no binary log (log_bin is off)."
-    if not lock.held:
-        return None, lock.reason
-    try:
-        position = read_position(connection, plan.server)
-    except mysql.SqlError as error:
-        return None, error.message
-    if plan.server.is_mariadb:
-        position["gtid"] = gtid_at(connection, position["file"], position["position"])
-    return position, ""
-
-
-def _rows(manifest: Manifest) -> Finding:
-    if manifest.consistent:
-        return Finding(
-            "rows", OK, True, True, "The rows of every table were counted in the very state that was dumped."
-        )
-    advice = "Grant RELOAD, and allow a longer lock_timeout_seconds where long statements run."
-    message = "Row counts may differ from the dump. %s" % (manifest.lock["reason"] or "Some tables have no snapshots.")
-    return Finding("rows", WARNING, False, True, message, advice)
-
-
-def _position(manifest: Manifest) -> Finding:
-    if manifest.position:
-        return Finding("position", OK, manifest.position, None, "The dump's place in the binary log is known.")
-    return Finding(
-        "position",
-        WARNING,
-        None,
-        None,
-        "The dump's place in the binary log is not known: %s" % manifest.position_reason,
-        "Without it what happened after the dump can't be replayed.",
+def _finished(manifest: Manifest, taken: Taken, streamed: Streamed, source: Source) -> Manifest:
+    steady = {table.name for table in source.tables if table.transactional}
+    tables = {
+        name: dict(facts, consistent=taken.same_state and name in steady and facts["checksum"] is not None)
+        for name, facts in taken.contents.tables.items()
+    }
+    unsteady = [name for name in tables if name not in steady]
+    reason = taken.reason or ("Tables without snapshots: %s." % ", ".join(unsteady) if unsteady else "")
+    part = Part(manifest.file, "whole", streamed.sha256, streamed.size_bytes, streamed.uncompressed_bytes)
+    return dataclasses.replace(
+        manifest,
+        tables=tables,
+        event_stores=taken.contents.event_stores,
+        objects=taken.contents.objects,
+        consistent=all(table["consistent"] for table in tables.values()),
+        consistent_reason=reason,
+        lock=taken.lock,
+        position=taken.position,
+        position_reason=taken.position_reason,
+        taken=taken.taken,
+        parts=[part],
+        size_bytes=streamed.size_bytes,
+        uncompressed_bytes=streamed.uncompressed_bytes,
+        finished=iso(time.time()),
     )
 
 
-def _result(path: str, manifest: Manifest, changed: bool, findings: List[Finding], seconds: float) -> Dict[str, Any]:
-    size = manifest.uncompressed_bytes
+def _result(
+    storage: Storage,
+    manifest: Manifest,
+    changed: bool,
+    seen: List[Finding],
+    seconds: float,
+    params: Dict[str, Any],
+    check_mode: bool,
+) -> Dict[str, Any]:
+    gone = _let_go(storage, params, changed and check_mode, check_mode)
+    size, path = manifest.uncompressed_bytes, storage.url(manifest.file)
     reused = Finding(
-        "proof",
-        OK,
-        manifest.parts[0].sha256 if manifest.parts else None,
-        None,
-        "The existing file matches its manifest; it was not made again.",
+        "proof", OK, manifest.name, None, "The existing backup matches its manifest; it was not made again."
     )
     return {
-        "changed": changed,
+        "changed": changed or bool(gone),
         "path": path,
-        "manifest_path": path + files.MANIFEST_SUFFIX,
+        "manifest_path": path + manifest.name[len(manifest.file) :],
         "manifest": manifest.as_dict(),
         "size_bytes": manifest.size_bytes,
-        "estimated_bytes": manifest.size_bytes,
-        "free_bytes": files.free_bytes(path),
         "seconds": round(seconds, 3),
         "throughput_bytes_per_second": round(size / seconds) if size and seconds else None,
-        "diff": {"before": {"path": None if changed else path}, "after": {"path": path}},
-        **summary(findings or [reused]),
+        "removed": gone,
+        "diff": {"before": {"path": None if changed else path, "old": gone}, "after": {"path": path, "old": []}},
+        **summary(seen or [reused]),
     }
+
+
+def _let_go(storage: Storage, params: Dict[str, Any], coming: bool, check_mode: bool) -> List[str]:
+    """Remove what the rules of retention don't keep; addresses of what was (check mode: would be) removed. ``coming`` is whether there
+    will be one more than there is.
+    """
+    if params["keep_last"] is None and params["keep_days"] is None:
+        return []
+    found = catalogue.read(storage)
+    own = found.only(params["database"], params["environment"])
+    old = retention.expired(own, time.time(), params["keep_last"], params["keep_days"], coming)
+    logs = retention.unneeded_binlogs(found, old)
+    if not check_mode:
+        for backup in old:
+            retention.remove(storage, backup)
+        for file in logs:
+            retention.remove_binlog(storage, file)
+    return [storage.url(name) for name in [*(backup.manifest.file for backup in old), *logs]]
 
 
 @contextlib.contextmanager

@@ -22,7 +22,6 @@ class Part:
 
     ``role`` is ``whole`` (everything), or of a backup in several parts ``tables`` (their definitions without keys' effects: to be loaded
     first), ``rows`` (side by side, in any order) and ``objects`` (views, triggers, routines, events: last).
-    ``storage_checksum`` is the checksum of the storage's own that was equal when it was written, empty without one.
     """
 
     file: str
@@ -30,7 +29,6 @@ class Part:
     sha256: str
     size_bytes: int
     uncompressed_bytes: int
-    storage_checksum: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -100,7 +100,9 @@ class S3Storage(Storage):
         place, tag, resumes = start, None, 0
         while place < seen.size_bytes:
             try:
-                same: Dict[str, str] = {"IfMatch": tag} if tag else {}  # what is taken up again must still be the same object
+                same: Dict[str, str] = (
+                    {"IfMatch": tag} if tag else {}
+                )  # what is taken up again must still be the same object
                 part = self.ask(
                     "Reading %s" % self.url(name),
                     "get_object",

@@ -8,11 +8,11 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from ..core.errors import Refused
 from ..mysql.connection import LOST, Connection, SqlError
-from ..mysql.dialect import Server, quote_identifier
+from ..mysql.dialect import Server
 
 _TRANSACTIONAL = {"innodb", "rocksdb"}
 
@@ -31,11 +31,15 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """``missing_rights`` are those without which a dump silently leaves things out, as far as the server shows them to us."""
+    """``missing_rights`` are those without which a dump silently leaves things out, as far as the server shows them to us.
+    ``server_bytes`` is the size of all databases, indexes included.
+    """
 
+    name: str
     tables: List[Table]
     binary_log: bool
     missing_rights: List[str]
+    server_bytes: int = 0
 
     @property
     def data_bytes(self) -> int:
@@ -61,7 +65,9 @@ def look(connection: Connection, server: Server, database: str) -> Source:
         [database],
     )
     tables = [Table(row["name"], row["engine"] or "", int(row["data_bytes"] or 0)) for row in rows]
-    return Source(tables, bool(connection.value("SELECT @@log_bin")), _missing_rights(connection, database))
+    whole = connection.value("SELECT SUM(DATA_LENGTH + INDEX_LENGTH) FROM information_schema.TABLES")
+    log = bool(connection.value("SELECT @@log_bin"))
+    return Source(database, tables, log, _missing_rights(connection, database), int(whole or 0))
 
 
 def _missing_rights(connection: Connection, database: str) -> List[str]:
@@ -134,6 +140,7 @@ class GlobalReadLock:
         return 0.0 if self._since is None else max(0.0, self._since + self._limit - self._clock())
 
     def release(self) -> None:
+        """Let writers go on; nothing happens when it is not held."""
         if self.held and self._since is not None:
             self._connection.rows("UNLOCK TABLES")
             self.held = False
@@ -148,24 +155,6 @@ def open_snapshot(connection: Connection, server: Server) -> None:
     connection.rows("START TRANSACTION WITH CONSISTENT SNAPSHOT")
 
 
-def count_rows(connection: Connection, database: str, tables: List[Table]) -> Dict[str, Optional[int]]:
-    """Rows per table, exact, as the connection's snapshot sees them; None where the server refused to tell.
-
-    :raises SqlError: when the connection is lost.
-    """
-    counts: Dict[str, Optional[int]] = {}
-    for table in tables:
-        try:
-            name = "%s.%s" % (quote_identifier(database), quote_identifier(table.name))
-            counts[table.name] = int(connection.value("SELECT COUNT(*) FROM %s" % name))
-        except SqlError as error:
-            if error.code in LOST:
-                raise
-            counts[table.name] = None
-    connection.rows("COMMIT")
-    return counts
-
-
 def read_position(connection: Connection, server: Server) -> Dict[str, Any]:
     """Where the binary log is now; of use only while nobody can write.
 
@@ -175,6 +164,16 @@ def read_position(connection: Connection, server: Server) -> Dict[str, Any]:
     rows = connection.rows("SHOW BINARY LOG STATUS" if renamed else "SHOW MASTER STATUS")
     gtid = rows[0].get("Executed_Gtid_Set", "").replace("\n", "") if rows else ""
     return {"file": rows[0]["File"], "position": int(rows[0]["Position"]), "gtid": gtid or None}
+
+
+def snapshot_position(connection: Connection, server: Server) -> Optional[Tuple[str, int]]:
+    """File and position in the binary log of the snapshot that this connection has open; None where the server does not tell (MySQL)."""
+    if not server.is_mariadb:
+        return None
+    rows = connection.rows("SHOW STATUS LIKE 'Binlog_snapshot%'")
+    found = {str(row["Variable_name"]).lower(): row["Value"] for row in rows}
+    file = found.get("binlog_snapshot_file")
+    return (str(file), int(found["binlog_snapshot_position"])) if file else None
 
 
 def gtid_at(connection: Connection, file: str, position: int) -> Optional[str]:

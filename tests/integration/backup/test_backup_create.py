@@ -100,7 +100,7 @@ def test_what_is_restored_equals_what_was_dumped(bank: MysqlServer, tmp_path: Pa
         assert result["changed"] and result["verdict"] == "ok", result
         path, manifest = Path(result["path"]), result["manifest"]
         assert json.loads(Path(result["manifest_path"]).read_text()) == manifest
-        assert manifest["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert manifest["parts"][0]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
         dump = unpacked(str(path), kind)
         assert (manifest["size_bytes"], manifest["uncompressed_bytes"]) == (path.stat().st_size, len(dump))
         assert {name: table["rows"] for name, table in manifest["tables"].items()} == {
@@ -128,7 +128,7 @@ def test_check_mode_is_the_plan_and_writes_nothing(bank: MysqlServer, tmp_path: 
     assert set(planned["manifest"]) == set(done["manifest"])
     same = ("changed", "path", "manifest_path", "estimated_bytes", "removed_leftovers", "diff")
     assert {key: planned[key] for key in same} == {key: done[key] for key in same}
-    assert planned["size_bytes"] is None and planned["manifest"]["sha256"] is None
+    assert planned["size_bytes"] is None and planned["manifest"]["parts"] == []
     assert set(planned["manifest"]["tables"]) == set(done["manifest"]["tables"])
     assert names(tmp_path) == ["b.sql.zst", "b.sql.zst.manifest.json"]
 
@@ -184,22 +184,33 @@ def test_rows_are_those_of_the_dump_while_others_write(bank: MysqlServer, tmp_pa
     assert position["gtid"]
 
 
-def test_a_lock_that_can_not_be_had_is_given_up_in_time_and_said(bank: MysqlServer, tmp_path: Path) -> None:
+def test_a_lock_that_can_not_be_had_is_given_up_in_time_and_the_binary_log_decides(
+    bank: MysqlServer, tmp_path: Path, program: Any
+) -> None:
     sql(bank, "DROP DATABASE IF EXISTS held", "CREATE DATABASE held", "CREATE TABLE held.t (a INT)")
+    late = program(
+        f'mariadb --no-defaults -S {bank.unix_socket} -u late -e "INSERT INTO held.t VALUES (1)"\nexec {REAL} "$@"'
+    )
+    sql(bank, "CREATE OR REPLACE USER late@localhost", "GRANT INSERT ON held.* TO late@localhost")
     with bank.connect() as other, other.cursor() as cursor:
         cursor.execute("LOCK TABLES held.t WRITE")
-        result = run_module("backup_create", args(bank, tmp_path / "b.sql", compression="none", lock_timeout_seconds=1))
-    assert result["changed"] and result["verdict"] == "warning"
-    assert "Lock wait timeout" in finding(result, "rows")["message"]
-    assert not result["manifest"]["consistent"] and not result["manifest"]["lock"]["held"]
-    assert result["manifest"]["position"], "MariaDB's program reads it with its snapshot, without a lock"
+        still = run_module("backup_create", args(bank, tmp_path / "b.sql", compression="none", lock_timeout_seconds=1))
+    common = {"database": "held", "compression": "none", "lock_timeout_seconds": 0}
+    written = run_module("backup_create", args(bank, tmp_path / "c.sql", program=late, **common))
+    assert still["changed"] and not still["manifest"]["lock"]["held"]
+    assert "Lock wait timeout" in still["manifest"]["lock"]["reason"]
+    assert still["manifest"]["consistent"] and still["verdict"] == "ok", "nobody wrote between the two snapshots"
+    assert not written["manifest"]["consistent"] and written["verdict"] == "warning"
+    assert "somebody wrote between the two" in finding(written, "contents")["message"]
+    assert written["manifest"]["position"], "MariaDB's program reads it with its snapshot, without a lock"
+    assert "VALUES\n(1)" in Path(written["path"]).read_text() and written["manifest"]["tables"]["t"]["rows"] == 0
 
 
 def test_a_lock_is_not_held_longer_than_allowed(bank: MysqlServer, tmp_path: Path, program: Any) -> None:
     slow = program(f'sleep 3\nexec {REAL} "$@"')
-    result = run_module("backup_create", args(bank, tmp_path / "b.sql", compression="none", dump_program=slow,
+    result = run_module("backup_create", args(bank, tmp_path / "b.sql", compression="none", program=slow,
                                               lock_timeout_seconds=1))  # fmt: skip
-    assert "did not open its snapshot" in finding(result, "rows")["message"]
+    assert "did not open its snapshot" in result["manifest"]["lock"]["reason"]
     assert 1 <= result["manifest"]["lock"]["seconds"] < 3
 
 
@@ -215,7 +226,8 @@ def test_missing_rights_are_said_because_a_dump_is_silent_about_them(bank: Mysql
     ])  # fmt: skip
     assert low["verdict"] == "unknown" and b"one()" not in Path(low["path"]).read_bytes()
     assert len(finding(low, "rights")["observed"]) == 1
-    assert "RELOAD" in finding(low, "rows")["message"] and low["manifest"]["position"]
+    assert "RELOAD" in low["manifest"]["lock"]["reason"] and low["manifest"]["position"]
+    assert "procedure:one" not in low["manifest"]["objects"]
     assert none["failed"] and "There is no database 'bank'" in none["msg"]
     assert part["failed"] and "show events" in part["msg"].lower() and "1044" in part["msg"]
     assert names(tmp_path) == ["low.sql", "low.sql.manifest.json"]
@@ -235,8 +247,8 @@ BAD_INPUT: list[tuple[dict[str, Any], str]] = [
     ({"dest": "/nowhere/b.sql"}, "directory /nowhere does not exist"),
     ({"compression": "gzip"}, "dest ends in .zst"),
     ({"compression_level": 20}, "zstd takes 1 to 19"),
-    ({"dump_program": "no-such-program"}, "There is no no-such-program"),
-    ({"dump_program": "/bin/false"}, "/bin/false can't be run"),
+    ({"program": "no-such-program"}, "There is no no-such-program"),
+    ({"program": "/bin/false"}, "/bin/false can't be run"),
     ({"min_free_bytes": 1 << 60}, "Free space"),
 ]
 
@@ -270,7 +282,7 @@ def test_a_dump_that_fails_or_lies_leaves_nothing(bank: MysqlServer, tmp_path: P
     dest.write_text("the one before")
     common = {"compression": "none", "overwrite": True, "timeout_seconds": 4, "lock_timeout_seconds": 0}
     tasks = [
-        {MODULE: args(bank, dest, **common, dump_program=program(line, str(number)))}
+        {MODULE: args(bank, dest, **common, program=program(line, str(number)))}
         for number, (line, _) in enumerate(BAD_DUMPS)
     ]
     for result, (line, message) in zip(run_tasks(tasks), BAD_DUMPS, strict=True):
@@ -286,8 +298,8 @@ def test_a_compressor_that_fails_leaves_nothing(
     (directory / "zstd").write_text("#!/bin/sh\nhead -c 1000\necho out of memory >&2\nexit 1\n")
     (directory / "zstd").chmod(0o755)
     monkeypatch.setenv("PATH", str(directory), prepend=os.pathsep)
-    result = run_module("backup_create", args(bank, tmp_path / "b.sql.zst"))
-    assert result["failed"] and "the compressor ended with 1: out of memory" in result["msg"]
+    (result,) = run_tasks([{MODULE: args(bank, tmp_path / "b.sql.zst")}], own_process=True)
+    assert result["failed"] and "zstd ended with 1: out of memory" in result["msg"]
     assert names(tmp_path) == ["bin"]
 
 
@@ -296,10 +308,10 @@ def test_a_full_disk_leaves_nothing(bank: MysqlServer, tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, hard))
     try:
-        result = run_module("backup_create", args(bank, tmp_path / "b.sql", compression="none"))
+        (result,) = run_tasks([{MODULE: args(bank, tmp_path / "b.sql", compression="none")}], own_process=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert result["failed"] and "the file can't be written: File too large" in result["msg"], result
+    assert result["failed"] and "the backup can't be written: File too large" in result["msg"], result
     assert names(tmp_path) == []
 
 
@@ -327,7 +339,7 @@ def test_killed_in_the_middle_it_leaves_no_backup_and_the_next_run_cleans_up(
 ) -> None:
     note, dest = tmp_path / "note", tmp_path / "b.sql"
     endless = program(f"echo $PPID > {note}\nexec yes")
-    with running(args(bank, dest, compression="none", dump_program=endless, lock_timeout_seconds=0), note) as pid:
+    with running(args(bank, dest, compression="none", program=endless, lock_timeout_seconds=0), note) as pid:
         until = time.monotonic() + 30
         while not any(one.stat().st_size for one in tmp_path.glob(".b.sql.*")):
             assert time.monotonic() < until
@@ -342,7 +354,7 @@ def test_killed_in_the_middle_it_leaves_no_backup_and_the_next_run_cleans_up(
 def test_asked_to_end_it_cleans_up_itself(bank: MysqlServer, tmp_path: Path, program: Any) -> None:
     note = tmp_path / "note"
     endless = program(f"echo $PPID > {note}\nexec yes")
-    with running(args(bank, tmp_path, compression="gzip", dump_program=endless,
+    with running(args(bank, tmp_path, compression="gzip", program=endless,
                       lock_timeout_seconds=0), note) as pid:  # fmt: skip
         os.kill(pid, signal.SIGTERM)
     assert names(tmp_path) == ["note"]

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, FinAegis contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""mysqldump or mariadb-dump: SQL text in one stream, loadable by anything."""
+
+from __future__ import annotations
+
+from typing import Iterator, List, Optional, Tuple
+
+from ...mysql.dialect import Server
+from ..dump_text import DumpText
+from ..programs import Program, find
+from .base import Child, Engine, Job, Running
+
+
+class Dump(Engine):
+    name = "dump"
+    suffix = ".sql"
+
+    def program(self, server: Server, wanted: str) -> Program:
+        native = ["mariadb-dump", "mysqldump"] if server.is_mariadb else ["mysqldump", "mariadb-dump"]
+        package = "the client programs of the server (mariadb-client or mysql-client), or name one with program"
+        return find(native if wanted == "auto" else [wanted], package)
+
+    def start(self, job: Job) -> Running:
+        return _Running(job)
+
+
+def argv(program: Program, options_fd: int, database: str, with_position: bool) -> List[str]:
+    """The command; the login is in the option file behind ``options_fd``, and no other option file is read."""
+    command = [program.path, "--defaults-file=/dev/fd/%d" % options_fd, "--single-transaction", "--quick", "--routines"]
+    command += ["--triggers", "--events", "--hex-blob", "--no-tablespaces", "--skip-lock-tables"]
+    command += ["--default-character-set=utf8mb4", "--max-allowed-packet=1G"]
+    if not program.is_mariadb:
+        command.append("--set-gtid-purged=OFF")
+        if program.version >= (8, 0):
+            command.append("--column-statistics=0")  # 5.7 does not know it, and 8.0 fails with it on older servers
+    if with_position:
+        command.append("--master-data=2")
+    return [*command, "--", database]
+
+
+class _Running(Running):
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self._text = DumpText()
+        native = job.program.is_mariadb and job.server.is_mariadb
+        self._child = Child(argv(job.program, job.options_fd, job.database, native and job.binary_log), job.options_fd)
+
+    def chunks(self) -> Iterator[bytes]:
+        try:
+            for chunk in self._child.chunks():
+                self._text.feed(chunk)
+                if not self.fixed and self._text.past_snapshot:
+                    self.mark()
+                yield chunk
+        finally:
+            self.moment.set()
+
+    def finish(self, timeout: Optional[float]) -> Optional[str]:
+        rc = self._child.wait(timeout)
+        if rc is None:
+            return None
+        if rc:
+            return "the dump program ended with %d: %s" % (rc, self._child.said or "it said nothing")
+        if self._child.said:
+            return "the dump program ended well but warned: %s" % self._child.said
+        if not self._text.complete:
+            return (
+                "the dump program ended well but its output ends with '%s' instead of '-- Dump completed'"
+                % self._text.last_line
+            )
+        return ""
+
+    def kill(self) -> None:
+        self._child.kill()
+
+    def stop(self) -> None:
+        self._child.stop()
+
+    @property
+    def position(self) -> Optional[Tuple[str, int]]:
+        return self._text.position
