@@ -19,7 +19,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from typing import IO, Iterator, List, Optional, Sequence
+from typing import IO, Iterator, List, Optional, Sequence, TypeVar
 
 from ..core.errors import BadInput, Failed, RunbookError
 from ..mysql import connection as mysql
@@ -30,37 +30,57 @@ _PREFIX = "finaegis-scratch-"
 _LOCK = "owner.lock"
 #: The longest path a unix socket may have (sun_path of Linux, without its end).
 _LONGEST_SOCKET = 107
+Self = TypeVar("Self", bound="PrivateDir")
 _START_SECONDS = 120.0
 _STOP_SECONDS = 20.0
 
 
-class Scratch:
-    """A context manager: inside of it the server answers; afterwards neither a process nor a directory is left."""
+class PrivateDir:
+    """A context manager: a directory of one's own, locked for as long as it is used, gone afterwards."""
 
-    def __init__(self, base: str, program: ServerProgram, memory_bytes: int, settings: Sequence[str] = ()) -> None:
-        self.program = program
+    def __init__(self, base: str) -> None:
         self._base = base
-        self._memory = memory_bytes
-        self._settings = list(settings)
         self._lock: Optional[IO[str]] = None
-        self._process: Optional[subprocess.Popen[bytes]] = None
         self.home = ""
 
-    def __enter__(self) -> Scratch:
-        """Make the directory only; ``install`` or files put into ``data``, then ``start``."""
+    def make(self) -> None:
         self.home = _make_home(self._base)
         try:
             self._lock = open(os.path.join(self.home, _LOCK), "w", encoding="ascii")  # noqa: SIM115  held for life
             fcntl.flock(self._lock, fcntl.LOCK_EX)
-            for name in ("tmp", "relay"):
-                os.mkdir(os.path.join(self.home, name), 0o700)
         except BaseException:
             self.remove()
             raise
+
+    def __enter__(self: Self) -> Self:
+        self.make()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.remove()
+
+    def remove(self) -> None:
+        if self.home:
+            shutil.rmtree(self.home, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+class Scratch(PrivateDir):
+    """Inside of it ``install``, or put files into ``data``, then ``start``; afterwards neither a process nor a directory is left."""
+
+    def __init__(self, base: str, program: ServerProgram, memory_bytes: int, settings: Sequence[str] = ()) -> None:
+        super().__init__(base)
+        self.program = program
+        self._memory = memory_bytes
+        self._settings = list(settings)
+        self._process: Optional[subprocess.Popen[bytes]] = None
+
+    def make(self) -> None:
+        super().make()
+        for name in ("tmp", "relay"):
+            os.mkdir(os.path.join(self.home, name), 0o700)
 
     @property
     def data(self) -> str:
@@ -160,11 +180,7 @@ class Scratch:
 
     def remove(self) -> None:
         self.kill()
-        if self.home:
-            shutil.rmtree(self.home, ignore_errors=True)
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        super().remove()
 
 
 def _make_home(base: str) -> str:
