@@ -58,6 +58,17 @@ attributes:
       - finaegis.runbook.mysql
 """
 
+    ACTIONGROUP_S3 = r"""
+options: {}
+attributes:
+  action_group:
+    description: Set the connection once with C(module_defaults) for these groups.
+    support: full
+    membership:
+      - finaegis.runbook.all
+      - finaegis.runbook.s3
+"""
+
     # A module that moves data between the database and a storage.
     ACTIONGROUP_MYSQL_S3 = r"""
 options: {}
