@@ -17,7 +17,6 @@ ROWS = map_rows(MAP)
 
 LATER_WORK = {
     "Backups and disaster recovery",
-    "Event store",
     "Kubernetes and rollback",
     "Log rotation",
     "Daily operations",
