@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,11 +59,14 @@ class ReplayBank(Bank):
     def task(self, **more: Any) -> dict[str, Any]:
         return {"finaegis.runbook.event_replay": self.arguments(**more)}
 
+    def parameters(self, **more: Any) -> dict[str, Any]:
+        """The options as Ansible would hand them on, with every default."""
+        spec = {**options.mysql(), **options.redis(), **options.transport(), **replay_options.replay_spec()}
+        return {**{name: one.get("default") for name, one in spec.items()}, **self.arguments(**more)}
+
     def replay(self, check_mode: bool = False, **more: Any) -> dict[str, Any]:
         """The module's work without Ansible around it."""
-        spec = {**options.mysql(), **options.redis(), **options.transport(), **replay_options.replay_spec()}
-        defaults = {name: one.get("default") for name, one in spec.items()}
-        return replay_task.run({**defaults, **self.arguments(**more)}, check_mode)
+        return replay_task.run(self.parameters(**more), check_mode)
 
     def alone(self, projector: str, table: str, **more: Any) -> dict[str, Any]:
         """One projector and its table."""
@@ -104,6 +108,15 @@ class ReplayBank(Bank):
     def restore(self) -> None:
         """The read model as the events say."""
         self.artisan("event-sourcing:replay", "--force")
+
+    def add_projectors(self) -> None:
+        """Those of projectors.php, each in a file of its own, as they are found by."""
+        text = Path(__file__).with_name("projectors.php").read_text()
+        head, *classes = re.split(r"(?=^/\*\* .*\*/\nclass )", text, flags=re.MULTILINE)
+        for one in classes:
+            name = re.search(r"^class (\w+)", one, re.MULTILINE)
+            assert name
+            (self.home / "app/Projectors" / f"{name.group(1)}.php").write_text(head + one)
 
     def seed(self, accounts: int, movements: int) -> None:
         """Another, larger history."""

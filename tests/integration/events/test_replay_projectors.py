@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Replays to projectors of every kind, and replays that are killed: what they leave, and how the next one ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pymysql
+import pytest
+from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import Failed, Refused, RunbookError
+from ansible_collections.finaegis.runbook.plugins.module_utils.events.replay_app import ReplayStopped
+from integration.events.replay_bank import ReplayBank
+from integration.runner import CHECKOUT
+from integration.servers import MysqlServer, RedisServer, await_answer, knock, spawn, start_mariadb
+
+pytestmark = pytest.mark.timeout(300)
+KILLS = 10
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MysqlServer]:
+    """A server of our own: it is killed."""
+    started = start_mariadb(tmp_path_factory.mktemp("killed"), "--innodb-flush-log-at-trx-commit=1")
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def bank(
+    tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer, server: MysqlServer
+) -> Iterator[ReplayBank]:
+    made = ReplayBank.deploy(tmp_path_factory.mktemp("odd") / "bank", redis_server, server, "odd-bank")
+    made.seed(20, 19)
+    made.run(
+        "CREATE TABLE sums (uuid varchar(40) PRIMARY KEY, n bigint NOT NULL, total bigint NOT NULL)",
+        "CREATE TABLE latest (uuid varchar(40) PRIMARY KEY, reference varchar(255) NOT NULL, event_id bigint NOT NULL)",
+    )
+    made.add_projectors()
+    made.artisan(
+        "event-sourcing:replay", "App\\Projectors\\SumProjector", "App\\Projectors\\LatestProjector", "--force"
+    )
+    yield made
+    made.stop()
+
+
+@pytest.fixture(autouse=True)
+def untouched(bank: ReplayBank) -> Iterator[None]:
+    """Whatever a test does, the live tables stay as they are, to the byte, and no rule of it outlives it."""
+    before = bank.checksums()
+    yield
+    for name in ("slow", "throw_at"):
+        (bank.home / name).unlink(missing_ok=True)
+    assert bank.checksums() == before
+    bank.replay(cleanup=True)
+    assert bank.users() == []
+
+
+@pytest.mark.parametrize("engine", ["driver", "artisan"])
+def test_adding_and_setting_projectors_without_reset_are_right(bank: ReplayBank, engine: str) -> None:
+    found = bank.replay(
+        projectors=["App\\Projectors\\SumProjector", "App\\Projectors\\LatestProjector"], projection_tables=["sums", "latest"],
+        ignore_columns={}, key_columns={}, engine=engine,
+    )  # fmt: skip
+    assert found["verdict"] == "ok", found["findings"]
+    assert found["events"] == sum(n for name, n in bank.counted().items() if name.endswith("Deposited"))
+
+
+def test_two_workers_give_the_same(bank: ReplayBank) -> None:
+    names = ["App\\Projectors\\SumProjector", "App\\Projectors\\AccountProjector"]
+    bank.run("INSERT INTO stored_events (event_class, event_properties, meta_data, created_at) VALUES "
+             "('App\\\\Events\\\\MoneyDeposited', '{\"amount\": 5, \"reference\": \"none\"}', '{}', NOW())")  # fmt: skip
+    try:
+        with pytest.raises(
+            ReplayStopped, match="uuid"
+        ):  # an event of no aggregate is not lost: it comes to a worker too
+            bank.replay(projectors=names, projection_tables=["sums", "accounts"], ignore_columns={}, key_columns={}, workers=2,
+                        aggregate_safe=names)  # fmt: skip
+    finally:
+        bank.run("DELETE FROM stored_events WHERE aggregate_uuid IS NULL")
+    found = bank.replay(
+        projectors=names, projection_tables=["sums", "accounts"], ignore_columns={}, key_columns={}, workers=2, aggregate_safe=names,
+        restart=True,
+    )  # fmt: skip
+    assert (found["verdict"], found["events"]) == ("ok", 400)
+
+
+def test_a_projector_that_throws_stops_at_the_last_chunk_and_goes_on_when_mended(bank: ReplayBank) -> None:
+    (bank.home / "throw_at").write_text("204")
+    with pytest.raises(ReplayStopped) as error:
+        bank.alone("SumProjector", "sums", chunk_events=50)
+    said = error.value.data["stopped"]
+    assert (said["event_id"], said["class"]) == (204, "DomainException")
+    total = bank.run(f"SELECT SUM(n) FROM {bank.database}_replay.sums")[0][0]
+    until = "event_class LIKE '%Deposited' AND id <= "
+    assert total == bank.run(f"SELECT COUNT(*) FROM stored_events WHERE {until}{said['committed_to']}")[0][0] > 0
+    (bank.home / "throw_at").unlink()
+    found = bank.alone("SumProjector", "sums", chunk_events=50)
+    assert (found["resumed"], found["verdict"]) == (True, "ok")
+    assert found["applied"] == found["events"] - total
+
+
+def test_exceptions_that_the_application_catches_are_told(bank: ReplayBank) -> None:
+    (bank.home / "throw_at").write_text("204")
+    found = bank.alone("SumProjector", "sums", environment={"EVENT_PROJECTOR_CATCH_EXCEPTIONS": "true"})
+    assert found["skipped"] == 1
+    assert found["verdict"] == "critical"
+    assert "ids 204" in found["findings"][-1]["message"]
+
+
+def test_an_undeclared_table_fails_loudly(bank: ReplayBank) -> None:
+    for engine in ("driver", "artisan"):
+        with pytest.raises(ReplayStopped, match="not in projection_tables"):
+            bank.alone("StrayProjector", "latest", engine=engine)
+
+
+@pytest.mark.parametrize("projector", ["DdlProjector", "CommittingProjector"])
+def test_a_projector_that_commits_is_noticed_and_never_gone_on_with(bank: ReplayBank, projector: str) -> None:
+    more = {
+        "projectors": [f"App\\Projectors\\{projector}"], "projection_tables": ["latest", "sums"], "chunk_events": 10,
+        "ignore_columns": {}, "key_columns": {},
+    }  # fmt: skip
+    with pytest.raises(ReplayStopped, match="commits by itself"):
+        bank.replay(**more)
+    with pytest.raises(Refused, match="part of a chunk was committed"):
+        bank.replay(**more)
+
+
+def test_transactions_inside_a_projector_are_as_live(bank: ReplayBank) -> None:
+    bank.run("CREATE TABLE keep_latest AS SELECT * FROM latest", "DELETE FROM latest")
+    bank.artisan("event-sourcing:replay", "App\\Projectors\\NestedProjector", "--force")
+    try:
+        found = bank.alone("NestedProjector", "latest")
+        assert found["verdict"] == "ok"
+        assert found["drift"][0]["rows_live"] > 100
+    finally:
+        bank.run("DELETE FROM latest", "INSERT INTO latest SELECT * FROM keep_latest", "DROP TABLE keep_latest")
+
+
+def test_shared_services_are_out_of_reach(bank: ReplayBank, redis_server: RedisServer) -> None:
+    before = sorted(redis_server.client().keys()), sorted(redis_server.client(1).keys())
+    assert bank.alone("SharingProjector", "latest")["verdict"] == "ok"
+    with pytest.raises(ReplayStopped, match=r"[Cc]onnection refused|RedisException|went away"):
+        bank.alone("RedisProjector", "latest", restart=True)
+    assert (sorted(redis_server.client().keys()), sorted(redis_server.client(1).keys())) == before
+
+
+def test_a_cached_configuration_does_not_send_it_to_the_live_tables(bank: ReplayBank) -> None:
+    bank.artisan("config:cache")
+    try:
+        assert bank.alone("SumProjector", "sums")["verdict"] == "ok"
+    finally:
+        bank.artisan("config:clear")
+
+
+def test_an_application_that_does_not_follow_is_noticed_before_the_first_event(bank: ReplayBank) -> None:
+    with pytest.raises(ReplayStopped, match="did not go to the scratch database|does not boot"):
+        bank.alone("SumProjector", "sums", environment={"DB_HOST": "127.0.0.1", "DB_PORT": "1"})
+    assert bank.databases() == [bank.database]
+
+
+def test_stores_and_tables_that_do_not_fit_are_refused(bank: ReplayBank) -> None:
+    first = bank.run("SELECT aggregate_uuid FROM stored_events WHERE id = 1")[0][0]
+    bank.run(
+        "CREATE TABLE keep_event AS SELECT * FROM stored_events WHERE id = 1", "DELETE FROM stored_events WHERE id = 1"
+    )
+    with pytest.raises(Refused, match=f"{first} begins at version 2"):
+        bank.alone("SumProjector", "sums")
+    bank.run("INSERT INTO stored_events SELECT * FROM keep_event", "DROP TABLE keep_event")
+    with pytest.raises(Refused, match="no table nowhere"):
+        bank.alone("SumProjector", "nowhere")
+    bank.run("CREATE TRIGGER sums_t BEFORE INSERT ON sums FOR EACH ROW SET NEW.n = NEW.n")
+    with pytest.raises(Refused, match="error 1435"):
+        bank.alone("SumProjector", "sums", activate=True)
+    bank.run(
+        "DROP TRIGGER sums_t", "CREATE TABLE child (u varchar(40), FOREIGN KEY child_u (u) REFERENCES sums (uuid))"
+    )
+    with pytest.raises(Refused, match="would refer to the old table"):
+        bank.alone("SumProjector", "sums", activate=True)
+    bank.run(
+        "DROP TABLE child",
+        f"CREATE DATABASE {bank.database}_replay",
+        f"CREATE TABLE {bank.database}_replay.mine (a int)",
+    )
+    with pytest.raises(Refused, match="which no replay made"):
+        bank.alone("SumProjector", "sums")
+    bank.run(f"DROP DATABASE {bank.database}_replay")
+
+
+def test_one_at_a_time(bank: ReplayBank) -> None:
+    name = f"runbook_replay_task_{bank.database}_replay"
+    assert bank.mysql
+    with bank.mysql.connect() as other, other.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, 0)", [name])
+        with pytest.raises(Refused, match="one replay of a store at a time"):
+            bank.alone("SumProjector", "sums")
+
+
+class Killed:
+    """One replay of the slow adding projector and one that inserts, killed again and again at moments drawn by chance."""
+
+    OPTIONS: ClassVar[dict[str, Any]] = {
+        "projectors": ["App\\Projectors\\SumProjector", "App\\Projectors\\TransactionProjector"],
+        "projection_tables": ["sums", "transactions"],
+        "chunk_events": 20,
+    }
+
+    def __init__(self, bank: ReplayBank, seed: int) -> None:
+        self.bank, self.chance = bank, random.Random(seed)
+        (bank.home / "slow").write_text("6000")
+
+    def moment(self) -> float:
+        return self.chance.uniform(0.4, 1.2)
+
+    def finish(self) -> dict[str, Any]:
+        """The run that is not killed."""
+        (self.bank.home / "slow").unlink()
+        found = self.bank.replay(**self.OPTIONS)
+        assert found["verdict"] == "ok", found["findings"]
+        assert found["events"] == sum(n for name, n in self.bank.counted().items() if "Money" in name)
+        return found
+
+
+def test_php_killed(bank: ReplayBank) -> None:
+    killed, kills = Killed(bank, 1), 0
+    while kills < KILLS:
+        timer = threading.Timer(killed.moment(), lambda: [os.kill(pid, signal.SIGKILL) for pid in bank.pids()])
+        timer.start()
+        try:
+            assert bank.replay(**killed.OPTIONS)["verdict"] == "ok"
+        except Failed as error:
+            kills += 1
+            assert "ended with -9" in str(error) or "does not answer" in str(error)
+        finally:
+            timer.cancel()
+            timer.join()
+    killed.finish()
+
+
+def test_the_module_killed(bank: ReplayBank) -> None:
+    killed = Killed(bank, 2)
+    code = ("import json, sys; from ansible_collections.finaegis.runbook.plugins.module_utils.events import replay_task; "
+            "replay_task.run(json.load(sys.stdin), False)")  # fmt: skip
+    paths = os.pathsep.join([str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")])
+    arguments = json.dumps(bank.parameters(**killed.OPTIONS))
+    resumed = 0
+    for _kill in range(KILLS):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}, text=True, stderr=subprocess.PIPE
+        )  # fmt: skip
+        assert process.stdin
+        process.stdin.write(arguments)
+        process.stdin.close()
+        time.sleep(0.4 + killed.moment())
+        resumed += process.poll() is None
+        process.kill()
+        process.wait()
+        assert process.stderr
+        process.stderr.close()
+    assert resumed > KILLS // 2  # most were really killed at work
+    killed.finish()
+
+
+def test_mariadb_killed(bank: ReplayBank, server: MysqlServer) -> None:
+    killed, kills = Killed(bank, 3), 0
+    argv = server.process.args
+
+    def ask() -> None:
+        knock(server)
+        server.connect().close()
+
+    assert isinstance(argv, list)
+    while kills < KILLS:
+        failed: list[RunbookError] = []
+
+        def replay(failed: list[RunbookError] = failed) -> None:
+            try:
+                bank.replay(**killed.OPTIONS)
+            except RunbookError as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=replay)
+        thread.start()
+        time.sleep(killed.moment())
+        server.process.kill()
+        server.process.wait()
+        thread.join(60)
+        kills += bool(failed)
+        log = server.directory / "mysqld.log"
+        server.process = spawn([str(one) for one in argv[2:]], log)
+        await_answer(server.process, ask, (OSError, pymysql.err.OperationalError), log)
+    killed.finish()
