@@ -26,6 +26,13 @@ options:
     type: str
     choices: [L0, L1, L2, L3, L4, L5]
     default: L4
+  until:
+    description:
+      - Bring the restored data forward through the binary logs that M(finaegis.runbook.binlog_archive) keeps beside the backup, after V(L3)
+        and before V(L4). Up to a time (ISO 8601; transactions at or after it are left out), a place (C(binlog.000042:1234)), a transaction
+        (GTID, itself included), or V(latest) for all that is archived.
+      - Omitted, the data stay as the backup has them.
+    type: str
   target:
     description:
       - Where to restore. V(scratch) is a server of its own, reached through a socket in a private directory.
@@ -159,6 +166,11 @@ level:
   returned: success
   type: str
   sample: L4
+replayed:
+  description: What was replayed with O(until), up to which place and last transaction; null otherwise.
+  returned: success
+  type: dict
+  sample: {method: replica, to: 'binlog.000043:8812', transactions: 412, last_event: '2026-01-31T11:58:11Z', seconds: 1.2}
 server:
   description: The scratch server; empty when none was needed.
   returned: success
@@ -242,6 +254,7 @@ def argument_spec() -> Dict[str, Dict[str, Any]]:
         **options.s3(),
         **options.judgement("critical", "unknown"),
         "require_level": {"type": "str", "choices": ["L0", "L1", "L2", "L3", "L4", "L5"], "default": "L4"},
+        "until": {"type": "str"},
         "target": {"type": "str", "choices": ["scratch", "server"], "default": "scratch"},
         "target_database": {"type": "str"},
         "commands": {"type": "list", "elements": "dict", "default": [], "options": command},

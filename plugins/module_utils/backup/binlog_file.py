@@ -18,7 +18,7 @@ from ..core.errors import BadInput
 
 MAGIC = b"\xfebin"
 _HEADER = struct.Struct("<IBIIIH")
-_STOP, _ROTATE, _FORMAT, _GTID_MYSQL, _ANONYMOUS, _GTID_MARIADB = 3, 4, 15, 33, 34, 162
+_STOP, _ROTATE, _FORMAT, _TABLE_MAP, _GTID_MYSQL, _ANONYMOUS, _GTID_MARIADB = 3, 4, 15, 19, 33, 34, 162
 _STARTS = (_GTID_MYSQL, _ANONYMOUS, _GTID_MARIADB)
 #: Events written when a log is opened; they tell nothing about when somebody wrote something.
 _BOOKKEEPING = (_STOP, _ROTATE, _FORMAT, 35, 161, 163, 164)
@@ -38,6 +38,16 @@ class Event:
     @property
     def starts_transaction(self) -> bool:
         return self.kind in _STARTS
+
+    @property
+    def is_bookkeeping(self) -> bool:
+        """Whether the server wrote it about the log itself."""
+        return self.kind in _BOOKKEEPING
+
+    @property
+    def changes(self) -> str:
+        """The database whose rows the next events change; empty for other events."""
+        return self.body[9 : 9 + self.body[8]].decode("utf-8", "replace") if self.kind == _TABLE_MAP else ""
 
     @property
     def gtid(self) -> str:
@@ -142,7 +152,7 @@ def cut_after_gtid(handle: IO[bytes], name: str, gtid: str) -> Optional[int]:
     """Where the transaction with this GTID ends; None when it is not in this file."""
     inside, end = False, 0
     for event in events(handle, name):
-        if inside and (event.starts_transaction or event.kind in _BOOKKEEPING):
+        if inside and (event.starts_transaction or event.is_bookkeeping):
             return end
         inside = inside or event.gtid == gtid
         end = event.end

@@ -5,22 +5,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import functools
+import os
+import shutil
+import tempfile
 import time
-from typing import Callable, Dict, Iterable, Iterator, List, Optional, Set
+from typing import IO, Callable, List, Optional, Set, Tuple
 
 from ..core.errors import BadInput, RunbookError
 from ..mysql import connection as mysql
 from ..mysql.dialect import quote_identifier
 from ..mysql.login import Login
+from .engines import mydumper
 from .manifest import Manifest, Part
 from .restore_load import SMALL_ROWS, Loaded, Loader
 from .restore_source import Lines, Opened, opened
-from .storage import Storage
-
-#: Engines whose backups are SQL text, which any server can load.
-LOGICAL = ("dump", "mydumper")
+from .storage import CHUNK, Storage
 
 
 @dataclasses.dataclass
@@ -45,8 +46,8 @@ def small_tables(manifest: Manifest) -> Set[str]:
     }
 
 
-class DumpRestore:
-    """Restores a ``dump``: SQL text in one part, or in several that are marked tables, rows and objects."""
+class LogicalRestore:
+    """Restores SQL text: a ``dump``, or the files of ``mydumper``, which lie in ``work_dir`` meanwhile."""
 
     def __init__(
         self,
@@ -54,11 +55,12 @@ class DumpRestore:
         manifest: Manifest,
         commands: List[List[str]],
         streams: int,
+        work_dir: str,
         progress: Optional[Callable[[Loaded], None]] = None,
     ) -> None:
         self._storage, self._manifest, self._commands = storage, manifest, commands
-        self._streams, self._progress = streams, progress
-        self._damage: Dict[str, List[str]] = {}
+        self._streams, self._work_dir, self._progress = streams, work_dir, progress
+        self._damage: List[str] = []
         self._unread: List[str] = []
 
     def into(self, login: Login, database: str) -> Restored:
@@ -67,58 +69,85 @@ class DumpRestore:
         restored = Restored()
         loader = Loader(login, database, small_tables(self._manifest), self._streams, self._progress)
         try:
-            self._load(loader)
+            load = {"dump": self._load_dump, "mydumper": self._load_mydumper}.get(self._manifest.engine)
+            if load is None:
+                raise BadInput(
+                    "Backups of the engine '%s' can't be loaded into a running server." % self._manifest.engine
+                )
+            load(loader)
         except RunbookError as error:
             restored.refusal = error
         restored.loaded = loader.loaded
-        restored.damage = [problem for part in self._manifest.parts for problem in self._damage.get(part.file, [])]
-        restored.unread = list(self._unread)
+        restored.damage, restored.unread = list(self._damage), list(self._unread)
         restored.seconds = time.monotonic() - began
         return restored
 
-    def _load(self, loader: Loader) -> None:
-        parts = {role: [part for part in self._manifest.parts if part.role == role] for role in
-                 ("whole", "tables", "rows", "objects")}  # fmt: skip
-        unknown = [part.role for part in self._manifest.parts if part.role not in parts]
-        if unknown:
-            raise BadInput("The backup has a part of the kind '%s', which this version does not know." % unknown[0])
-        for part in parts["whole"]:
-            with self._lines(part) as lines:
-                loader.load_whole(lines)
-        for part in parts["tables"]:
-            with self._lines(part) as lines:
-                loader.load_definitions(lines)
-        if parts["rows"]:
-            loader.load_rows([lambda part=part: self._lines(part) for part in parts["rows"]])  # type: ignore[misc]
-        for part in parts["objects"]:
-            with self._lines(part) as lines:
-                loader.load_definitions(lines)
-
-    @contextlib.contextmanager
-    def _lines(self, part: Part) -> Iterator[Iterable[bytes]]:
+    def _load_dump(self, loader: Loader) -> None:
+        part = self._manifest.parts[0]
         with opened(self._storage, part, self._commands) as source:
             lines = Lines(source.out)
             try:
-                yield lines
+                loader.load_whole(lines)
             finally:
                 # Also after a refusal: damage explains it, and comes first.
-                self._damage[part.file] = self._judge(part, source, lines)
+                for _line in lines:
+                    pass
+                if self._whole(source):
+                    self._judge_text(part, lines)
 
-    def _judge(self, part: Part, source: Opened, lines: Lines) -> List[str]:
-        for _line in lines:
-            pass
-        problems = source.finish()
-        if source.unread:
-            self._unread.append(source.unread)
-            return []
-        if part.role == "whole" and not problems:
-            if not lines.text.complete:
-                problems.append(
-                    "%s does not end as a complete dump does, but with '%s'" % (part.file, lines.text.last_line)
-                )
-            if lines.database and lines.database != self._manifest.database:
-                problems.append("%s is a dump of '%s' by its own first lines" % (part.file, lines.database))
-        return problems
+    def _load_mydumper(self, loader: Loader) -> None:
+        directory = tempfile.mkdtemp(dir=self._work_dir)
+        try:
+            with opened(self._storage, self._manifest.parts[0], self._commands) as source:
+                try:
+                    names = mydumper.unpack(iter(lambda: source.out.read(CHUNK), b""), directory)
+                except BadInput as error:
+                    self._damage.append(error.message)
+                    names = []
+                if not self._whole(source) or self._damage:
+                    return
+            if "metadata" not in names:
+                self._damage.append("the archive has no metadata, which mydumper writes last")
+                return
+            tables, rows, objects = _kinds(names)
+            for name in tables:
+                with open(os.path.join(directory, name), "rb") as handle:
+                    loader.load_definitions(handle)
+            loader.load_rows([functools.partial(_open, os.path.join(directory, name)) for name in rows])
+            for name in objects:
+                with open(os.path.join(directory, name), "rb") as handle:
+                    loader.load_definitions(handle)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def _whole(self, source: Opened) -> bool:
+        self._damage += source.finish()
+        self._unread += [source.unread] if source.unread else []
+        return not (self._damage or self._unread)
+
+    def _judge_text(self, part: Part, lines: Lines) -> None:
+        if not lines.text.complete:
+            self._damage.append(
+                "%s does not end as a complete dump does, but with '%s'" % (part.file, lines.text.last_line)
+            )
+        if lines.database and lines.database != self._manifest.database:
+            self._damage.append("%s is a dump of '%s' by its own first lines" % (part.file, lines.database))
+
+
+def _open(path: str) -> IO[bytes]:
+    return open(path, "rb")
+
+
+def _kinds(names: List[str]) -> Tuple[List[str], List[str], List[str]]:
+    """mydumper's files: tables; rows, the largest numbers last; views, triggers, routines and events."""
+    tables = sorted(name for name in names if name.endswith("-schema.sql"))
+    objects = [name for suffix in ("-schema-view.sql", "-schema-triggers.sql", "-schema-post.sql")
+               for name in sorted(names) if name.endswith(suffix)]  # fmt: skip
+    others = {"metadata", *tables, *objects}
+    rows = sorted(
+        name for name in names if name.endswith(".sql") and name not in others and "-schema-create" not in name
+    )
+    return tables, rows, objects
 
 
 def make_database(login: Login, database: str) -> None:

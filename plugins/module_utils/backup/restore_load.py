@@ -170,8 +170,7 @@ class Loader:
                         for statement in statements(lines):
                             if self._error is not None:
                                 return
-                            if statement.kind == ROWS:
-                                self._run(connection, statement)
+                            self._run(connection, statement)
         except BaseException as error:
             self._give_up(error)
 

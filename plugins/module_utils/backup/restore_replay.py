@@ -25,7 +25,7 @@ from . import binlog_file
 from .binlog_plan import LATEST, Replay
 from .catalogue import Binlog
 from .manifest import Part
-from .restore_source import opened
+from .restore_source import Key, filters, opened
 from .storage import Storage
 
 _PAUSE_SECONDS = 0.1
@@ -43,6 +43,17 @@ class Cut:
 
 
 @dataclasses.dataclass(frozen=True)
+class Onto:
+    """The server to bring forward: events of ``database`` go to ``into``. ``relay_dir`` is its directory of relay logs, if it is ours."""
+
+    login: Login
+    database: str
+    into: str
+    is_mariadb: bool
+    relay_dir: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Replayed:
     """``to`` is the place in the server's logs, ``last_event`` the time of the last transaction replayed, None without one."""
 
@@ -51,6 +62,20 @@ class Replayed:
     transactions: int
     last_event: Optional[str]
     seconds: float
+
+
+def bring_forward(
+    storage: Storage, replay: Replay, key: Key, work_dir: str, onto: Onto, alive: Callable[[], str] = lambda: ""
+) -> Replayed:
+    """Fetch the logs, find the place to stop, replay.
+
+    :raises Failed: when a log is damaged or the server refuses. :raises Refused: when the place to stop is in none of them.
+    """
+    paths = fetch(storage, replay.logs, lambda one: filters(one.compression, one.encryption, key), work_dir)
+    what = cut(paths, replay)
+    if onto.relay_dir is not None and onto.is_mariadb:
+        return by_replica(onto.login, onto.relay_dir, what, onto.into, alive)
+    return by_client(onto.login, what, onto.database, onto.into, onto.is_mariadb)
 
 
 def fetch(
@@ -118,9 +143,26 @@ def count(what: Cut) -> Tuple[int, Optional[str], int]:
                     break
                 if event.starts_transaction:
                     transactions, last = transactions + 1, event.time
-                if final:
+                if final and not event.is_bookkeeping:
                     end = event.end
     return transactions, iso(last) if last else None, what.stop if what.stop is not None else end
+
+
+def changes(what: Cut, database: str) -> bool:
+    """Whether a cut holds changed rows of a database."""
+    for number, path in enumerate(what.paths):
+        with open(path, "rb") as handle:
+            for event in binlog_file.events(handle, what.names[number]):
+                if number == len(what.paths) - 1 and what.stop is not None and event.position >= what.stop:
+                    break
+                if (number or event.position >= what.start) and event.changes == database:
+                    return True
+    return False
+
+
+def _row_statements(login: Login) -> int:
+    with mysql.login(dataclasses.replace(login, database=None)) as connection:
+        return int(connection.rows("SHOW GLOBAL STATUS LIKE 'Com_binlog'")[0]["Value"])
 
 
 def by_replica(login: Login, relay_dir: str, what: Cut, database: str, alive: Callable[[], str]) -> Replayed:
@@ -135,8 +177,7 @@ def by_replica(login: Login, relay_dir: str, what: Cut, database: str, alive: Ca
         os.rename(path, os.path.join(relay_dir, name))
     with open(os.path.join(relay_dir, "relay.index"), "w", encoding="utf-8") as index:
         index.write("".join("%s\n" % os.path.join(relay_dir, name) for name in names[:-1]))
-    # Past the end of the last log lies the empty one that the server makes for what would come from a primary.
-    stop = (names[-2], what.stop) if what.stop is not None else (names[-1], 4)
+    stop = (names[-2], end)
     with mysql.login(dataclasses.replace(login, database=None)) as connection:
         connection.rows("SET GLOBAL replicate_do_db = %s", [database])
         connection.rows(
@@ -147,11 +188,13 @@ def by_replica(login: Login, relay_dir: str, what: Cut, database: str, alive: Ca
         connection.rows("START SLAVE SQL_THREAD UNTIL RELAY_LOG_FILE = %s, RELAY_LOG_POS = %s", list(stop))
         while True:
             status = connection.rows("SHOW SLAVE STATUS")[0]
-            if status["Slave_SQL_Running"] != "Yes":
+            idle = str(status["Slave_SQL_Running_State"]).startswith("Slave has read all relay log")
+            if status["Slave_SQL_Running"] != "Yes" or idle:
                 break
             if alive():
                 raise Failed("The binary logs could not be replayed: %s." % alive())
             time.sleep(_PAUSE_SECONDS)
+        connection.rows("STOP SLAVE SQL_THREAD")
         error = str(status["Last_SQL_Error"] or "")
         reached = (str(status["Relay_Log_File"]), int(status["Relay_Log_Pos"]))
         connection.rows("RESET SLAVE ALL")
@@ -175,12 +218,14 @@ def by_client(login: Login, what: Cut, database: str, into: str, is_mariadb: boo
     reader, client = (
         _program(names, is_mariadb) for names in (("mariadb-binlog", "mysqlbinlog"), ("mariadb", "mysql"))
     )
-    argv = [reader, "--no-defaults", "--database=%s" % into]
+    # The dialects differ in whether they filter before they rewrite; seen of MariaDB 10.11, read of MySQL 8.
+    argv = [reader, "--no-defaults", "--database=%s" % (database if is_mariadb else into)]
     if into != database:
         argv.append("--rewrite-db=%s->%s" % (database, into))
     argv.append("--start-position=%d" % what.start)
     if what.stop is not None:
         argv.append("--stop-position=%d" % what.stop)
+    before = _row_statements(login)
     with option_file.descriptor("client", client_options(dataclasses.replace(login, database=None), is_mariadb)) as fd:
         environment: Dict[str, Any] = dict(os.environ, MYSQL_TEST_LOGIN_FILE=os.devnull, LC_ALL="C")
         # Two programs joined by a pipe are beyond run_command.
@@ -212,6 +257,12 @@ def by_client(login: Login, what: Cut, database: str, into: str, is_mariadb: boo
         raise Failed(
             "The replay of %s to %s failed: %s" % (what.names[0], what.names[-1], said or "the programs said nothing"),
             "The data do not fit the binary logs, or the user lacks BINLOG REPLAY (MariaDB) or REPLICATION_APPLIER (MySQL).",
+        )
+    if changes(what, database) and _row_statements(login) == before:
+        raise Failed(
+            "The logs hold changes of '%s', and the programs ended well, but the server has seen none of them."
+            % database,
+            "Compare the versions of the client programs and the server.",
         )
     return Replayed(CLIENT, "%s:%d" % (what.names[-1], end), transactions, last, time.monotonic() - began)
 

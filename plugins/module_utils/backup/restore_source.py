@@ -9,13 +9,13 @@ import contextlib
 import dataclasses
 import hashlib
 import os
-import shutil
 import subprocess
 import tempfile
 import threading
-from typing import IO, Any, Iterator, List, Optional, Tuple, cast
+from typing import IO, Any, Dict, Iterator, List, Optional, Tuple, cast
 
-from ..core.errors import BadInput, RunbookError, Unavailable
+from ..core.errors import RunbookError
+from . import programs
 from .dump_text import DumpText
 from .manifest import Manifest, Part
 from .storage import Storage
@@ -31,37 +31,13 @@ class Key:
     gpg_home: Optional[str] = None
 
 
-def filters(manifest: Manifest, key: Key) -> List[List[str]]:
-    """The commands between the storage and the data: decryption first, because compression came first when it was made.
+def filters(compression: str, encryption: Optional[Dict[str, Any]], key: Key) -> List[List[str]]:
+    """The commands between the storage and the data.
 
-    :raises BadInput: when the backup is encrypted and no key is given.
-    :raises Unavailable: when a program is missing.
+    :raises BadInput: when it is encrypted and no key is given. :raises Unavailable: when a program is missing.
     """
-    commands: List[List[str]] = []
-    kind = (manifest.encryption or {}).get("kind")
-    if kind == "age":
-        if not key.age_identity:
-            raise BadInput("The backup is encrypted with age.", "Give the file with the identity as age_identity.")
-        commands.append([_program("age"), "--decrypt", "--identity", key.age_identity])
-    elif kind == "gpg":
-        home = ["--homedir", key.gpg_home] if key.gpg_home else []
-        commands.append(
-            [_program("gpg"), *home, "--batch", "--quiet", "--no-tty", "--trust-model", "always", "--decrypt"]
-        )
-    elif kind:
-        raise BadInput("The backup is encrypted with %s, which this version does not know." % kind)
-    if manifest.compression != "none":
-        commands.append([_program(manifest.compression), "-dc"])
-    return commands
-
-
-def _program(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        raise Unavailable(
-            "There is no %s where this task runs." % name, "Install it; the backup can't be read without."
-        )
-    return path
+    home = key.gpg_home or os.environ.get("GNUPGHOME") or os.path.expanduser("~/.gnupg")
+    return programs.unpack_argv(compression, encryption, key.age_identity, home)
 
 
 class Opened:

@@ -10,7 +10,7 @@ import dataclasses
 import os
 import shutil
 import time
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator, Optional
 
 from ..core.errors import Refused
 from ..mysql import connection as mysql
@@ -25,7 +25,9 @@ _SPACE_LEAST = 800 << 20
 
 @dataclasses.dataclass
 class Target:
-    """``death`` says how a scratch server ended, empty while it runs; ``seconds`` is how long it took to come up."""
+    """``death`` says how a scratch server ended, empty while it runs; ``seconds`` is how long it took to come up. ``relay_dir`` is the
+    scratch server's directory of relay logs.
+    """
 
     login: Login
     database: str
@@ -33,6 +35,8 @@ class Target:
     death: Callable[[], str]
     seconds: float
     server: str
+    is_mariadb: bool
+    relay_dir: Optional[str] = None
 
 
 @contextlib.contextmanager
@@ -41,12 +45,12 @@ def target(params: Dict[str, Any], manifest: Manifest) -> Iterator[Target]:
 
     :raises Refused: when the server is not fit, the disk too small, or the database there already.
     """
+    scratch.sweep(params["scratch_dir"])
     if params["target"] == "server":
         with _named(params, manifest) as found:
             yield found
         return
     base = params["scratch_dir"]
-    scratch.sweep(base)
     began = time.monotonic()
     program = scratch_programs.find(params["scratch_server"], manifest.server.get("flavor"))
     scratch_programs.refuse_unfit(program, manifest.server, manifest.engine == "physical")
@@ -61,7 +65,8 @@ def target(params: Dict[str, Any], manifest: Manifest) -> Iterator[Target]:
             return " ".join(filter(None, (server.death(), server.last_words()))) if server.death() else ""
 
         text = "%s %s" % (program.server.flavor, program.server.release)
-        yield Target(server.login, manifest.database, server.home, death, time.monotonic() - began, text)
+        yield Target(server.login, manifest.database, server.home, death, time.monotonic() - began, text,
+                     program.server.is_mariadb, server.relay)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -79,7 +84,10 @@ def _named(params: Dict[str, Any], manifest: Manifest) -> Iterator[Target]:
         )
     restore_engines.make_database(login, database)
     try:
-        yield Target(login, database, params["scratch_dir"], lambda: "", time.monotonic() - began, server.text)
+        with scratch.PrivateDir(params["scratch_dir"]) as work:
+            yield Target(
+                login, database, work.home, lambda: "", time.monotonic() - began, server.text, server.is_mariadb
+            )
     finally:
         restore_engines.drop_database(login, database)
 

@@ -53,7 +53,7 @@ def statements(lines: Iterable[bytes]) -> Iterator[Statement]:
                 delimiter = line.split(None, 1)[1].strip()
                 continue
         parts.append(line)
-        bare = line.rstrip()
+        bare = line.rstrip(b"\r\n")  # mydumper puts a space behind what is no end of a statement
         if bare.endswith(delimiter):
             parts[-1] = bare[: -len(delimiter)]
             sql = parts[0] if len(parts) == 1 else b"".join(parts)

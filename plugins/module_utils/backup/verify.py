@@ -6,27 +6,29 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from ..core.errors import BadInput, RunbookError
+from ..core.errors import BadInput, Refused, RunbookError
 from ..core.times import iso
 from ..core.verdict import summary, worst
 from ..mysql.login import Login
-from . import catalogue, contents, verify_data
+from . import binlog_plan, catalogue, contents, verify_data
 from . import verify_judge as judge
+from .binlog_plan import Replay
+from .binlog_ship import read_covered
 from .catalogue import LEVELS, Backup, Catalogue
 from .manifest import SUFFIX, Manifest
-from .restore_engines import DumpRestore, Restored, make_definers
+from .restore_engines import LogicalRestore, Restored, make_definers
+from .restore_replay import Onto, Replayed, bring_forward
 from .restore_source import Key, filters, intact
 from .restore_target import Target, target
-from .scratch import ends_when_asked
+from .scratch import PrivateDir, ends_when_asked
 from .storage import Storage, open_storage, split
 
+REPLAY = judge.REPLAY
 #: Event stores of a restored database, judged: what is wrong with them. Handed in, because events are another domain.
 Invariants = Callable[[Login, str], List[str]]
-COVERED = catalogue.BINLOG + "covered.json"
 
 
 @dataclasses.dataclass
@@ -36,8 +38,10 @@ class Run:
     params: Dict[str, Any]
     ladder: judge.Ladder
     phases: Dict[str, float]
+    known: Catalogue
     last_event: Optional[str] = None
     server: str = ""
+    replayed: Optional[Replayed] = None
 
 
 def run(params: Dict[str, Any], check_mode: bool, invariants: Invariants) -> Dict[str, Any]:
@@ -47,9 +51,8 @@ def run(params: Dict[str, Any], check_mode: bool, invariants: Invariants) -> Dic
     place, name = split(params["src"])
     storage = open_storage(place, params)
     storage.check()
-    what = Run(params, judge.Ladder(), {})
     known, backup, absent = find(storage, name, params)
-    what.phases["find"] = time.time() - began
+    what = Run(params, judge.Ladder(), {"find": time.time() - began}, known)
     with ends_when_asked("The verification"):
         if backup is None:
             what.ladder.step("L0", absent, "Look for it, or take a new one: without it there is nothing to restore.")
@@ -91,17 +94,49 @@ def _climb(what: Run, storage: Storage, backup: Backup, name: str, now: float, i
         what, "L0"
     ):
         return
+    replay = _plan_replay(what, storage, manifest)
+    if replay is None and params["until"]:
+        return
     key = Key(params["age_identity"], params["gpg_home"])
-    commands = filters(manifest, key)
+    commands = filters(manifest.compression, manifest.encryption, key)
     if _enough(what, "L1"):
         _whole(ladder, *intact(storage, manifest, commands))
         return
     with target(params, manifest) as there:
         what.phases["server"], what.server = there.seconds, there.server
-        restored = DumpRestore(storage, manifest, commands, params["streams"]).into(there.login, there.database)
+        restored = LogicalRestore(storage, manifest, commands, params["streams"], there.work_dir).into(
+            there.login, there.database
+        )
         what.phases["restore"] = restored.seconds
         if _loaded(ladder, restored, there) and not _enough(what, "L2"):
-            _prove(what, manifest, there, invariants)
+            _prove(what, storage, manifest, there, replay, key, invariants)
+
+
+def _plan_replay(what: Run, storage: Storage, manifest: Manifest) -> Optional[Replay]:
+    """Before anything is restored: whether the archived logs lead to ``until``."""
+    if not what.params["until"]:
+        return None
+    try:
+        found = binlog_plan.plan(
+            manifest.position, manifest.position_reason, what.known.binlogs, what.params["until"], covered(storage)
+        )
+    except Refused as error:
+        what.ladder.step(REPLAY, [error.message], error.advice)
+        return None
+    return found
+
+
+def _replay(what: Run, storage: Storage, replay: Replay, manifest: Manifest, there: Target, key: Key) -> bool:
+    onto = Onto(there.login, manifest.database, there.database, there.is_mariadb, there.relay_dir)
+    with PrivateDir(what.params["scratch_dir"]) as work:
+        try:
+            what.replayed = bring_forward(storage, replay, key, work.home, onto, there.death)
+        except RunbookError as error:
+            return what.ladder.step(REPLAY, [error.message], error.advice)
+    what.phases["replay"] = what.replayed.seconds
+    what.last_event = verify_data.last_event(there.login, there.database, manifest)
+    note = "%d transactions, up to %s." % (what.replayed.transactions, what.replayed.to)
+    return what.ladder.step(REPLAY, [], note=note)
 
 
 def _whole(ladder: judge.Ladder, damage: List[str], unread: List[str]) -> bool:
@@ -126,7 +161,15 @@ def _loaded(ladder: judge.Ladder, restored: Restored, there: Target) -> bool:
     return ladder.step("L2", refusals, "This backup can't be restored as it is.", note=rows)
 
 
-def _prove(what: Run, manifest: Manifest, there: Target, invariants: Invariants) -> None:
+def _prove(
+    what: Run,
+    storage: Storage,
+    manifest: Manifest,
+    there: Target,
+    replay: Optional[Replay],
+    key: Key,
+    invariants: Invariants,
+) -> None:
     params, ladder = what.params, what.ladder
     began = time.monotonic()
     seen = verify_data.read_contents(there.login, there.database, manifest, params["streams"])
@@ -142,9 +185,11 @@ def _prove(what: Run, manifest: Manifest, there: Target, invariants: Invariants)
         reasons = [*differences, "the manifest was not taken in the same state: %s" % manifest.consistent_reason]
     rows = sum(int(facts["rows"] or 0) for facts in seen.tables.values())
     note = "%d tables, %d rows, %d definitions compared." % (len(seen.tables), rows, len(seen.objects))
-    if not ladder.step("L3", reasons, "It is not what it was taken from.", unsure=unsure, note=note) or _enough(
-        what, "L3"
-    ):
+    if not ladder.step("L3", reasons, "It is not what it was taken from.", unsure=unsure, note=note):
+        return
+    if replay is not None and not _replay(what, storage, replay, manifest, there, key):
+        return
+    if _enough(what, "L3"):
         return
     began = time.monotonic()
     if params["target"] == "scratch":
@@ -219,6 +264,7 @@ def _report(
         "backup": None if backup is None else storage.url(backup.manifest.file),
         "manifest": None if backup is None else backup.manifest.as_dict(),
         "level": what.ladder.level,
+        "replayed": None if what.replayed is None else dataclasses.asdict(what.replayed),
         "server": what.server,
         "rto": rto,
         "rpo": rpo,
@@ -250,9 +296,5 @@ def _keep_proof(
 
 def covered(storage: Storage) -> Optional[str]:
     """Up to when the archive of binary logs holds everything, as the last shipping said."""
-    if storage.stat(COVERED) is None:
-        return None
-    try:
-        return str(json.loads(storage.read_small(COVERED))["until"])
-    except (ValueError, KeyError, TypeError, RunbookError):
-        return None
+    found = read_covered(storage)
+    return found["until"] if found else None

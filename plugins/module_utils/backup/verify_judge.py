@@ -16,7 +16,10 @@ from ..core.times import iso, words
 from ..core.verdict import CRITICAL, OK, UNKNOWN, WARNING, Finding, measure
 from .catalogue import LEVELS, Backup, Binlog, gaps, seconds_of
 
+#: Not a level: with binary logs replayed, the data are no longer those of the backup.
+REPLAY = "replay"
 MEANING = {
+    REPLAY: "can be brought forward by its binary logs",
     "L0": "exists and is of the right day and environment",
     "L1": "is intact",
     "L2": "loads without error or warning",
@@ -76,7 +79,7 @@ class Ladder:
             return False
         self.findings.append(Finding(level, OK, [], [], "The backup %s. %s" % (MEANING[level], note) if note
                                      else "The backup %s." % MEANING[level]))  # fmt: skip
-        self.level = level
+        self.level = self.level if level == REPLAY else level
         return True
 
     def required(self, wanted: str) -> Finding:

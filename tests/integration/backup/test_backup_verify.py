@@ -269,7 +269,7 @@ def test_a_scratch_server_that_is_killed_proves_nothing_and_leaves_nothing(
     bank: MysqlServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = handmade.take(bank, "proven", tmp_path)
-    real = verify.DumpRestore.into
+    real = verify.LogicalRestore.into
 
     def killed(self: Any, login: Any, database: str) -> Any:
         home = os.path.dirname(str(login.unix_socket))
@@ -278,7 +278,7 @@ def test_a_scratch_server_that_is_killed_proves_nothing_and_leaves_nothing(
         os.kill(pid, signal.SIGKILL)
         return real(self, login, database)
 
-    monkeypatch.setattr(verify.DumpRestore, "into", killed)
+    monkeypatch.setattr(verify.LogicalRestore, "into", killed)
     result = scratch_check(path, tmp_path)
     assert result["level"] == "L1" and finding(result, "L2")["verdict"] == "unknown", result["findings"]
     assert "ended by signal 9" in finding(result, "L2")["message"] and result["verdict"] == "critical"
@@ -291,7 +291,7 @@ def test_a_disk_that_fills_up_during_the_restore(
 ) -> None:
     """A limit on the size of files stands for the disk, set when the server is up: a table's file can't grow beyond it."""
     path = handmade.take(bank, "proven", tmp_path)
-    real = verify.DumpRestore.into
+    real = verify.LogicalRestore.into
 
     def full(self: Any, login: Any, database: str) -> Any:
         pid = scratch._server_pid(os.path.dirname(str(login.unix_socket)))
@@ -299,7 +299,7 @@ def test_a_disk_that_fills_up_during_the_restore(
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (600_000, 600_000))
         return real(self, login, database)
 
-    monkeypatch.setattr(verify.DumpRestore, "into", full)
+    monkeypatch.setattr(verify.LogicalRestore, "into", full)
     result = scratch_check(path, tmp_path)
     assert result["level"] == "L1" and result["verdict"] == "critical", result["findings"]
     assert finding(result, "L2")["verdict"] in ("critical", "unknown")
