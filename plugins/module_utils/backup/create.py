@@ -14,7 +14,7 @@ import tempfile
 import time
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from ..core.errors import BadInput, Failed, Refused, RunbookError, TimedOut
+from ..core.errors import BadInput, Failed, Refused, RunbookError, TimedOut, Unavailable
 from ..core.times import iso
 from ..core.verdict import OK, Finding, summary
 from ..mysql import connection as mysql
@@ -258,6 +258,11 @@ def _make(
                 "The backup can't be written to %s: %s." % (plan.storage.url(plan.name), error.strerror or error),
                 _nothing(plan),
             ) from error
+        except mysql.SqlError:
+            raise
+        except Unavailable as error:
+            message = "The backup can't be written: %s" % error.message
+            raise Failed(message, "%s %s" % (error.advice, _nothing(plan))) from error
         except (Failed, TimedOut) as error:
             raise type(error)(error.message, error.advice or _nothing(plan), **error.data) from error
     seen = [*plan.findings, findings.contents(manifest), findings.position(manifest)]

@@ -65,6 +65,7 @@ class Taking:
             readers += [
                 mysql.login(dataclasses.replace(self._login, database=None)) for unused in range(self._job.threads)
             ]
+            self._job = dataclasses.replace(self._job, ask_position=self._may_ask())
             if self._engine.fixes_first:
                 self._lock.take()
                 position = self._open(readers)
@@ -88,6 +89,17 @@ class Taking:
                 pipeline.stop()
             for reader in readers:
                 reader.close()
+
+    def _may_ask(self) -> bool:
+        """Whether MariaDB's own program can tell its place. It dies where the server can't find the GTID of the place, as in a log that
+        holds an event longer than max_allowed_packet (10.11).
+        """
+        if not (self._job.binary_log and self._job.server.is_mariadb):
+            return False
+        open_snapshot(self._connection, self._job.server)
+        place = snapshot_position(self._connection, self._job.server)
+        self._connection.rows("COMMIT")
+        return place is not None and gtid_at(self._connection, *place) is not None
 
     def _contents(self, readers: List[mysql.Connection]) -> Contents:
         for reader in readers:

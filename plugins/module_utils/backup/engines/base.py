@@ -28,7 +28,8 @@ _LINES, _LINE = 40, 400
 @dataclasses.dataclass(frozen=True)
 class Job:
     """What an engine is to back up. ``options_fd`` is an option file in memory with the login, ``spool`` a directory for an engine
-    that can't stream, ``threads`` how many things to do at once where the engine can.
+    that can't stream, ``threads`` how many things to do at once where the engine can. ``ask_position`` is whether the program may be asked
+    to tell its place in the binary log.
     """
 
     database: str
@@ -40,6 +41,7 @@ class Job:
     threads: int
     data_directory: str = ""
     spool: str = ""
+    ask_position: bool = False
 
 
 class Running(abc.ABC):

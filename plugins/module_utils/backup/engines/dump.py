@@ -44,8 +44,8 @@ class _Running(Running):
     def __init__(self, job: Job) -> None:
         super().__init__()
         self._text = DumpText()
-        native = job.program.is_mariadb and job.server.is_mariadb
-        self._child = Child(argv(job.program, job.options_fd, job.database, native and job.binary_log), job.options_fd)
+        with_position = job.ask_position and job.program.is_mariadb
+        self._child = Child(argv(job.program, job.options_fd, job.database, with_position), job.options_fd)
 
     def chunks(self) -> Iterator[bytes]:
         try:
