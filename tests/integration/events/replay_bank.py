@@ -105,6 +105,12 @@ class ReplayBank(Bank):
     def users(self) -> list[str]:
         return [row[0] for row in self.run("SELECT user FROM mysql.user WHERE user LIKE 'runbook%'")]
 
+    def waiting(self) -> int:
+        """Jobs of the queued projector, waiting or in hand."""
+        assert self.redis
+        client, key = self.redis.client(), f"{self.queue_prefix}queues:events"
+        return int(client.llen(key)) + int(client.zcard(f"{key}:reserved"))
+
     def restore(self) -> None:
         """The read model as the events say."""
         self.artisan("event-sourcing:replay", "--force")

@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import Refused, TimedOut
 from integration.events.replay_bank import CANARY, ReplayBank
 from integration.runner import run_tasks
+from integration.sandbox.contract import wait_until
 from integration.servers import MysqlServer, RedisServer
 
 pytestmark = pytest.mark.timeout(300)
@@ -85,3 +87,72 @@ def test_drift_is_found_to_the_row_then_swapped_away_and_undone(bank: ReplayBank
     assert bank.artisan("about", "--json").returncode == 0
     assert bank.databases() == [bank.database]
     bank.restore()
+
+
+WRITER = r"""<?php
+// Deposits as a web request would: not while the application is down.
+require 'vendor/autoload.php';
+$app = require 'bootstrap/app.php';
+$app->make(Illuminate\Contracts\Console\Kernel::class)->bootstrap();
+$accounts = Illuminate\Support\Facades\DB::table('accounts')->orderBy('uuid')->pluck('uuid');
+for ($n = 0; ! is_file('stop_writing'); $n++) {
+    if (! $app->isDownForMaintenance()) {
+        App\Aggregates\Account::retrieve($accounts[$n % count($accounts)])->deposit(7, "live-{$n}")->persist();
+    }
+    usleep(10000);
+}
+"""
+
+
+def test_with_live_writes_no_event_is_lost_or_doubled(bank: ReplayBank) -> None:
+    bank.run("UPDATE accounts SET balance = balance + 1 ORDER BY uuid LIMIT 1")
+    bank.run("DELETE FROM daily_totals")
+    (bank.home / "writer.php").write_text(WRITER)
+    writer = bank.start("php", "-r", "require 'writer.php';")
+    bank.start("php", "artisan", "queue:work", "--queue=events", "--sleep=0")
+    before = bank.run("SELECT COUNT(*) FROM stored_events")[0][0]
+    swapped = bank.replay(activate=True, writers="maintenance", settle_seconds=0.3)
+    written = bank.run("SELECT COUNT(*) FROM stored_events")[0][0] - before
+    wait_until("more events", lambda: bank.run("SELECT COUNT(*) FROM stored_events")[0][0] > before + written + 5)
+    (bank.home / "stop_writing").touch()
+    assert writer.wait(30) == 0
+    wait_until("an empty queue", lambda: not bank.waiting())
+    bank.stop()
+    assert written > 5  # events did come in meanwhile
+    assert swapped["activation"]["activated"], swapped
+    bank.artisan("bank:smoke")
+    after = bank.replay()
+    assert (after["verdict"], after["events"]) == ("ok", sum(bank.counted().values()))
+    with pytest.raises(Refused, match="events came since the activation"):
+        bank.replay(undo=True, writers="maintenance")
+    assert bank.replay(cleanup=True)["removed"] == [f"{bank.database}_replaced"]
+
+
+def test_writers_that_can_not_be_held_off_in_time_are_let_go(bank: ReplayBank) -> None:
+    bank.run("UPDATE accounts SET balance = balance + 1 ORDER BY uuid LIMIT 1")
+    before = bank.checksums()
+    assert bank.mysql
+    with bank.mysql.connect(database=bank.database) as other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("UPDATE accounts SET owner = owner")  # somebody's long transaction
+        with pytest.raises(TimedOut, match="They were let go on"):
+            bank.replay(activate=True, writers="maintenance", max_blocked_seconds=4)
+        cursor.execute("ROLLBACK")
+    assert not (bank.home / "storage/framework/down").exists()
+    assert bank.checksums() == before
+    bank.replay(cleanup=True)
+    bank.restore()
+
+
+def test_a_task_killed_in_maintenance_is_made_good_by_the_next(bank: ReplayBank) -> None:
+    """What a kill between down and up leaves: the application down, and the record that it was us."""
+    bank.run(
+        f"CREATE DATABASE {bank.database}_replaced",
+        f"CREATE TABLE {bank.database}_replaced.runbook_replay_activation (id TINYINT PRIMARY KEY, what LONGTEXT NOT NULL)",
+        f"INSERT INTO {bank.database}_replaced.runbook_replay_activation VALUES (1, "
+        """'{"tables": ["accounts"], "store": "stored_events", "upto": 1, "at": "x", "down_by_us": true}')""",
+    )
+    bank.artisan("down")
+    assert bank.replay()["verdict"] == "ok"
+    assert not (bank.home / "storage/framework/down").exists()
+    bank.replay(cleanup=True)
