@@ -222,20 +222,17 @@ findings:
   elements: dict
   sample:
     - {check: L3, verdict: critical, observed: ['table accounts rows: 12499 instead of 12500'], threshold: [],
-       message: 'Not that the backup is equal to what it was taken from: table accounts rows: 12499 instead of 12500.', advice: ''}
+       message: 'It is not proven that the backup is equal to what it was taken from: table accounts rows: 12499 instead of 12500.', advice: ''}
 """
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup import restore_options, verify
 from ansible_collections.finaegis.runbook.plugins.module_utils.core import options, thresholds, verdict
-from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import BadInput, Failed
+from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import Failed
 from ansible_collections.finaegis.runbook.plugins.module_utils.core.guard import guard
-from ansible_collections.finaegis.runbook.plugins.module_utils.events import verify_task
-from ansible_collections.finaegis.runbook.plugins.module_utils.events.options import event_store
-from ansible_collections.finaegis.runbook.plugins.module_utils.mysql.login import Login
+from ansible_collections.finaegis.runbook.plugins.module_utils.events.restored import event_rules
 
 
 def argument_spec() -> Dict[str, Dict[str, Any]]:
@@ -265,22 +262,6 @@ def argument_spec() -> Dict[str, Dict[str, Any]]:
         "forecast_days": {"type": "int", "default": 90},
         "proof": {"type": "bool", "default": True},
     }
-
-
-def event_rules(wanted: Dict[str, Any]) -> Callable[[Login, str], List[str]]:
-    """The verification of event stores, as a function of where the restored data are."""
-    spec = {**options.mysql(), **event_store(), **verify_task.verify_spec()}
-    checked = ArgumentSpecValidator(spec).validate({"settle_seconds": 0, **wanted})
-    if checked.error_messages:
-        raise BadInput("The option events is wrong: %s." % "; ".join(checked.error_messages))
-
-    def check(login: Login, database: str) -> List[str]:
-        there = {"login_host": login.host, "login_port": login.port, "login_unix_socket": login.unix_socket}
-        there.update(login_user=login.user, login_password=login.password, ca_cert=login.ca_cert)
-        told = verify_task.run(dict(checked.validated_parameters, **there, schemas=[database]), True)
-        return ["%(check)s: %(message)s" % one for one in told["findings"] if one["verdict"] in ("critical", "unknown")]
-
-    return check
 
 
 def main() -> None:

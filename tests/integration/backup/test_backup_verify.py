@@ -19,6 +19,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup import scratch, verify
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.manifest import SUFFIX
+from ansible_collections.finaegis.runbook.plugins.module_utils.events.restored import event_rules
 from ansible_collections.finaegis.runbook.plugins.modules import backup_verify
 from integration.backup import handmade
 from integration.backup.handmade import sql
@@ -68,7 +69,7 @@ def check(server: MysqlServer, src: Path | str, **more: Any) -> dict[str, Any]:
     assert not found.error_messages
     params = found.validated_parameters
     try:
-        return verify.run(params, False, backup_verify.event_rules(params["events"]))
+        return verify.run(params, False, event_rules(params["events"]))
     finally:
         assert sql(server, "SHOW DATABASES LIKE 'proven\\_%'") == []
 
@@ -262,7 +263,7 @@ def test_commands_that_fail_lie_or_look_elsewhere(bank: MysqlServer, good: Path)
 def scratch_check(src: Path, base: Path, **more: Any) -> dict[str, Any]:
     options = {**CHECKS, "src": str(src), "scratch_dir": str(base), "scratch_memory_bytes": 128 << 20, **more}
     params = ArgumentSpecValidator(backup_verify.argument_spec()).validate(options).validated_parameters
-    return verify.run(params, False, backup_verify.event_rules({}))
+    return verify.run(params, False, event_rules({}))
 
 
 def test_a_scratch_server_that_is_killed_proves_nothing_and_leaves_nothing(

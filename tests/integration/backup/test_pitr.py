@@ -13,6 +13,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup import binlog_ship, catalogue, verify
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.file_storage import FileStorage
+from ansible_collections.finaegis.runbook.plugins.module_utils.events.restored import event_rules
 from ansible_collections.finaegis.runbook.plugins.modules import backup_verify, binlog_archive
 from integration.backup import handmade
 from integration.backup.handmade import sql
@@ -73,7 +74,7 @@ class History:
             "scratch_memory_bytes": 128 << 20,
         }
         spec = ArgumentSpecValidator(backup_verify.argument_spec())
-        return verify.run(spec.validate({**options, **more}).validated_parameters, False, backup_verify.event_rules({}))
+        return verify.run(spec.validate({**options, **more}).validated_parameters, False, event_rules({}))
 
     def balance(self, expected: int) -> list[dict[str, str]]:
         return [{"name": "balance", "query": "SELECT balance FROM accounts WHERE id = 1", "expected": str(expected)}]
