@@ -1,27 +1,44 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ansible-playbook without its start: loaded once, forked for each run. Two thirds of a short run are the loading.
+"""ansible-playbook and modules without their start: loaded once, forked for each run. The loading is most of a short run.
 
 Run as a program with the path of the Unix socket to listen on; it ends with the process that started it. Each connection
-is a run: the client sends a line of JSON with the arguments of ansible-playbook, the file for its standard output and
-the one for its standard error, and gets the exit code.
+is a run: the client sends a line of JSON with what to run, its arguments, the file for its standard output and the one
+for its standard error, and gets the exit code.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import socketserver
 import sys
+from pathlib import Path
+from typing import Any
 
+import ansible.module_utils.basic
+import pymysql  # noqa: F401  (loaded for the modules that are forked)
+import redis  # noqa: F401
 from ansible.cli.playbook import PlaybookCLI
 
 
-def ansible_playbook(arguments: list[str], stdout: str, stderr: str) -> int:
-    """What the command does after it is loaded, in this process."""
+def ansible_playbook(arguments: list[str]) -> None:
+    PlaybookCLI.cli_executor(["ansible-playbook", *arguments])
+
+
+def module(name: str, arguments: dict[str, Any]) -> None:
+    """What AnsiballZ's wrapper does on the host."""
+    sys.path.insert(0, str(Path(__file__).parents[2] / ".collections"))
+    ansible.module_utils.basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+    ansible.module_utils.basic._ANSIBLE_PROFILE = "legacy"
+    importlib.import_module("ansible_collections.finaegis.runbook.plugins.modules." + name).main()
+
+
+def run(what: str, arguments: list[Any], stdout: str, stderr: str) -> int:
     for number, path in enumerate((os.devnull, stdout, stderr)):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), number)
     try:
-        PlaybookCLI.cli_executor(["ansible-playbook", *arguments])
+        {"ansible_playbook": ansible_playbook, "module": module}[what](*arguments)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     finally:
@@ -32,7 +49,7 @@ def ansible_playbook(arguments: list[str], stdout: str, stderr: str) -> int:
 
 class Run(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        self.wfile.write(b"%d" % ansible_playbook(*json.loads(self.rfile.readline())))
+        self.wfile.write(b"%d" % run(*json.loads(self.rfile.readline())))
 
 
 class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):

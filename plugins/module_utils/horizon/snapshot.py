@@ -53,6 +53,8 @@ def take(wire: Wire, place: Place, queues: Sequence[str] = (), failed_limit: int
         ]
     )
     now = _clock(clock)
+    # Redis has them in the order of their last heartbeats, which is another one each second.
+    beats, overseers = sorted(beats), sorted(overseers)
     failures = pairs(newest)
     commands = sorted(place.command_lists)
     replies = iter(

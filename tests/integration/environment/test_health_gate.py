@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from integration.environment.site import Site, make_certificate
-from integration.runner import Result, run_tasks
+from integration.runner import Result, call_modules, run_tasks
 from integration.servers import RedisServer, free_port, start_redis
 
 TIMES = {"duration_seconds": 1.5, "interval_seconds": 0.1, "minimum_samples": 5}
@@ -85,7 +85,7 @@ def test_every_way_to_fail_is_told_in_words(site: Site) -> None:
         "drip": (probe(site.url + "/drip", timeout_seconds=0.2), "no whole answer within 0.2 s"),
         "moved": (probe(site.url + "/moved"), "http 302 instead of 200"),
     }
-    (result,) = run_tasks([gate(*[{**one, "name": name} for name, (one, _) in cases.items()], minimum_samples=1)])
+    (result,) = call_modules([gate(*[{**one, "name": name} for name, (one, _) in cases.items()], minimum_samples=1)])
     assert result["failed"] and result["verdict"] == "critical"
     for name, (_, words) in cases.items():
         errors = {sample["error"] for sample in result["samples"] if sample["check"] == f"http.{name}"}
@@ -93,7 +93,7 @@ def test_every_way_to_fail_is_told_in_words(site: Site) -> None:
 
 
 def test_accepted_statuses_redirects_and_methods(site: Site) -> None:
-    for result in run_tasks(
+    for result in call_modules(
         [
             gate(probe(site.url + "/broken", expect_status=["200", "500-599"])),
             gate(probe(site.url + "/moved", expect_status=["302"])),
@@ -108,7 +108,7 @@ def test_accepted_statuses_redirects_and_methods(site: Site) -> None:
 
 def test_it_stops_early_only_when_asked_and_only_when_it_is_certain(site: Site) -> None:
     long = {"duration_seconds": 600, "minimum_samples": 5, "stop_early": True}
-    stopped, flaky, outage = run_tasks(
+    stopped, flaky, outage = call_modules(
         [
             gate(probe(site.url + "/broken/early"), probe(site.url + "/fine", "other"), **long),
             gate(probe(site.url + "/flaky/early"), stop_early=True),
@@ -125,7 +125,7 @@ def test_it_stops_early_only_when_asked_and_only_when_it_is_certain(site: Site) 
 
 
 def test_a_slow_probe_does_not_distort_the_others(site: Site) -> None:
-    (result,) = run_tasks(
+    (result,) = call_modules(
         [gate(probe(site.url + "/slow/1", "slow"), probe(site.url + "/fine", "quick"), minimum_samples=1)]
     )
     counts = {one["check"]: one["samples"] for one in result["probes"]}
@@ -133,7 +133,7 @@ def test_a_slow_probe_does_not_distort_the_others(site: Site) -> None:
 
 
 def test_too_few_requests_are_unknown_and_a_watch_that_cannot_do_is_refused(site: Site) -> None:
-    unknown, refused = run_tasks(
+    unknown, refused = call_modules(
         [
             # Two looks at most, each as long as most of the watch.
             gate(probe(site.url + "/slow/1")),
@@ -164,7 +164,7 @@ def test_certificates_are_verified_for_each_probe_by_itself(tmp_path: Path) -> N
     pem = make_certificate(tmp_path / "site.pem")
     site = Site(pem)
     try:
-        (result,) = run_tasks(
+        (result,) = call_modules(
             [
                 gate(
                     probe(site.url + "/fine", "default"),
@@ -191,7 +191,7 @@ def prometheus(site: Site, *names: str, token: str = "canary-token-5a6b", **more
 
 def test_prometheus_in_four_words(site: Site) -> None:
     names = ("good", "slightly bad", "bad", "nan", "inf", "empty", "stale", "wrong(")
-    result, refused, below, away = run_tasks(
+    result, refused, below, away = call_modules(
         [
             prometheus(site, *names),
             prometheus(site, "good", token="canary-wrong-1f2e"),
@@ -223,12 +223,12 @@ def test_prometheus_in_four_words(site: Site) -> None:
 def test_prometheus_counters() -> None:
     site = Site()
     try:
-        growing, reset, looked = run_tasks(
+        growing, reset, looked = call_modules(
             [
                 prometheus(site, "up", counter=True, warning=0, critical=1e9),
                 prometheus(site, "reset", counter=True, warning=0, critical=1e9),
             ]
-        ) + run_tasks(
+        ) + call_modules(
             [gate(probe(site.url + "/fine"), **prometheus(site, "up", counter=True)["finaegis.runbook.health_gate"])],
             check=True,
         )
@@ -254,7 +254,7 @@ def test_queues_and_failed_jobs(clean_redis: RedisServer) -> None:
         "horizon_prefix": "bank_horizon:",
         **limits,
     }
-    watched, without = run_tasks(
+    watched, without = call_modules(
         [
             gate(queues=queues, **clean_redis.options),
             gate(queues={"names": ["default"], "queue_prefix": "bank_database_"}, **clean_redis.options),
@@ -292,7 +292,7 @@ def test_redis_that_goes_away_in_the_middle_is_unknown(site: Site, tmp_path: Pat
 
         stopper = threading.Thread(target=stop_when_looked_at)
         stopper.start()
-        (result,) = run_tasks(play)
+        (result,) = call_modules(play)
         stopper.join()
     finally:
         server.stop()
@@ -315,7 +315,7 @@ def test_bad_input_fails_clearly_before_anything_is_asked(site: Site, clean_redi
         (gate(queues=queues, redis_port=free_port()), "can't be used"),
         (gate(probe(site.url + "/fine"), fail_on=["bad"]), "fail_on"),
     ]
-    for result, (_, message) in zip(run_tasks([one for one, _ in cases]), cases, strict=True):
+    for result, (_, message) in zip(call_modules([one for one, _ in cases]), cases, strict=True):
         assert result["failed"] and message in result["msg"], result["msg"]
     assert sum(site.seen.values()) == before
 

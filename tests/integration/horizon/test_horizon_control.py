@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from integration.horizon.bank import HORIZON_PREFIX, Bank, wait_for
-from integration.runner import Result, run_tasks
+from integration.runner import Result, call_modules, run_tasks
 from integration.servers import free_port, start_redis
 
 pytestmark = pytest.mark.timeout(900)
@@ -95,7 +95,7 @@ def test_a_job_in_hand(bank: Bank) -> None:
     bank.start("web-1")
     (uuid,) = bank.dispatch("payments", 1, 600)
     wait_for(lambda: bank.reserved("payments") == 1)
-    plan, at_risk, seen, ended, late = run_tasks(
+    plan, at_risk, seen, ended, late = call_modules(
         [
             tell(bank, "paused", check=True, drain=True),
             tell(bank, "paused", drain=True, drain_timeout=1),
@@ -127,7 +127,7 @@ def test_waits_until_the_last_job_is_done(bank: Bank) -> None:
     bank.start("web-1")
     bank.dispatch("default", 3, 3)
     bank.dispatch("payments", 1, 3)
-    result, quiet = run_tasks(
+    result, quiet = call_modules(
         [tell(bank, "terminated", drain=True), status(bank, wait_for="drained", wait_timeout=1, expect="inactive")]
     )
     assert (result["drained"], result["at_risk"]) == (True, [])
@@ -165,7 +165,7 @@ def test_the_dead_and_the_hanging(bank: Bank) -> None:
     client = bank.redis.client()
     for name in (dead, hanging):  # however slow this machine is
         client.persist(f"{HORIZON_PREFIX}master:{name}")
-    (result,) = run_tasks([tell(bank, "paused", ack_timeout=3, wait_timeout=4)])
+    (result,) = call_modules([tell(bank, "paused", ack_timeout=3, wait_timeout=4)])
     assert result["failed"]
     assert f"{dead} did not take the command within 3 seconds" in result["msg"]
     assert result["changed"] is False
@@ -180,7 +180,7 @@ def test_the_dead_and_the_hanging(bank: Bank) -> None:
     client.delete(f"{HORIZON_PREFIX}master:{dead}")
     left = f"{HORIZON_PREFIX}commands:master:{dead}"
     client.rpush(left, '{"command": "theirs", "options": []}')
-    (seen,) = run_tasks([status(bank)])
+    (seen,) = call_modules([status(bank)])
     assert seen["commands_left"] == {f"master:{dead}": 1}
 
 
@@ -209,7 +209,7 @@ def test_workers_that_crash_while_the_status_is_running(bank: Bank) -> None:
 def test_jobs_that_nobody_serves(bank: Bank) -> None:
     bank.start("web-1")
     bank.dispatch("mail", 2)
-    (seen,) = run_tasks([status(bank)])
+    (seen,) = call_modules([status(bank)])
     assert [f["check"] for f in seen["findings"] if f["verdict"] == "critical"] == ["queue_unserved"]
     assert [(q["name"], q["ready"]) for q in seen["queues"] if not q["served"]] == [("mail", 2)]
 

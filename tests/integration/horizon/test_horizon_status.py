@@ -14,7 +14,7 @@ from ansible_collections.finaegis.runbook.plugins.module_utils.horizon.discovery
 from ansible_collections.finaegis.runbook.plugins.module_utils.horizon.observe import Watcher
 from fixtures.redis import keyspace
 from fixtures.redis.expected import EXPECTED, Expected
-from integration.runner import Result, run_tasks
+from integration.runner import Result, call_modules, run_tasks
 from integration.servers import RedisServer, free_port, start_redis
 
 pytestmark = pytest.mark.timeout(900)  # all tasks of a play count for the first test that needs it
@@ -60,7 +60,7 @@ def of(name: str, application: int = 0) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def table(server: RedisServer) -> dict[tuple[str, int], Result]:
-    results = run_tasks([{MODULE: {**server.options, **of(*case)}} for case in NAMES])
+    results = call_modules([{MODULE: {**server.options, **of(*case)}} for case in NAMES])
     return dict(zip(NAMES, results, strict=True))
 
 
@@ -134,7 +134,7 @@ def done(server: RedisServer) -> dict[str, Result]:
         return value
 
     tasks = [{MODULE: {**server.options, **{k: put(v) for k, v in given.items()}}} for given in TASKS.values()]
-    return dict(zip(TASKS, run_tasks(tasks, verbose=True), strict=True))
+    return dict(zip(TASKS, call_modules(tasks), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -206,10 +206,20 @@ def test_details(done: dict[str, Result]) -> None:
     assert done["verdict does not fail"]["verdict"] == "warning"
 
 
-def test_no_secret_is_printed(done: dict[str, Result], server: RedisServer) -> None:
-    output = done["away"].output
-    assert CANARY not in output
-    assert server.password not in output
+def test_no_secret_is_printed(server: RedisServer) -> None:
+    with_canary = f"redis://:{CANARY}@127.0.0.1:{server.port}/0"
+    *refused, read = run_tasks(
+        [
+            {MODULE: {**server.options, "redis_password": CANARY}},
+            {MODULE: {"redis_url": with_canary}},
+            {MODULE: {**server.options, **RUNNING}},
+        ],
+        verbose=True,
+    )
+    assert [one["failed"] for one in refused] == [True, True]
+    assert read["status"] == "running"
+    assert CANARY not in read.output
+    assert server.password not in read.output
 
 
 def test_check_mode_is_the_same(server: RedisServer) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from integration.bank import Bank
 from integration.laravel.conftest import php_wrapper
-from integration.runner import Result, run_module, run_tasks
+from integration.runner import Result, call_modules, run_module, run_tasks
 from integration.servers import MysqlServer
 
 PENDING = "2026_03_01_000000_add_reviewed_at_to_accounts_table"
@@ -30,7 +30,7 @@ def task(bank: Bank, command: str, *arguments: str, keywords: dict[str, Any] | N
 
 
 def artisan(bank: Bank, command: str, *arguments: str, **options: Any) -> Result:
-    return run_tasks([task(bank, command, *arguments, **options)])[0]
+    return call_modules([task(bank, command, *arguments, **options)])[0]
 
 
 def columns(mysql: MysqlServer, database: str) -> set[str]:
@@ -82,7 +82,7 @@ def test_a_migration_from_preview_to_nothing_left(bank: Bank, mysql_server: Mysq
 def test_check_mode_changes_nothing(bank: Bank, mysql_server: MysqlServer) -> None:
     with mysql_server.connect() as connection, connection.cursor() as cursor:
         cursor.execute("CREATE DATABASE IF NOT EXISTS empty_bank")
-    migrate, write, status, missing = run_tasks(
+    migrate, write, status, missing = call_modules(
         [
             task(bank, "migrate", "--force", environment={"DB_DATABASE": "empty_bank"}),
             task(bank, "test:write"),
@@ -104,7 +104,7 @@ def test_check_mode_changes_nothing(bank: Bank, mysql_server: MysqlServer) -> No
 
 
 def test_refused_locked_and_what_is_accepted(bank: Bank) -> None:
-    refused, accepted = run_tasks([task(bank, "migrate"), task(bank, "migrate", accept=["refused"])])
+    refused, accepted = call_modules([task(bank, "migrate"), task(bank, "migrate", accept=["refused"])])
     assert refused["failed"]
     assert (refused["outcome"], refused["changed"], refused["rc"]) == ("refused", False, 1)
     assert "In production it needs --force" in refused["msg"]
@@ -133,7 +133,7 @@ UNAVAILABLE = [
 
 
 def test_what_does_not_exist_is_named_with_what_to_use_instead(bank: Bank) -> None:
-    found = run_tasks([task(bank, command, *arguments) for command, arguments, _ in UNAVAILABLE])
+    found = call_modules([task(bank, command, *arguments) for command, arguments, _ in UNAVAILABLE])
     for result, (command, _, said) in zip(found, UNAVAILABLE, strict=True):
         assert result["failed"], command
         assert (result["outcome"], result["changed"]) == ("unavailable", False), command
@@ -141,7 +141,7 @@ def test_what_does_not_exist_is_named_with_what_to_use_instead(bank: Bank) -> No
 
 
 def test_skipped_where_the_application_has_no_such_command(bank: Bank) -> None:
-    skipped, ran = run_tasks(
+    skipped, ran = call_modules(
         [task(bank, "queue:pause", "default", unavailable="skip"), task(bank, "up", unavailable="skip")]
     )
     assert skipped["skipped"]
@@ -175,7 +175,7 @@ BAD = [
 
 def test_errors_say_what_was_tried_and_what_to_do(bank: Bank) -> None:
     (bank.home / "app/Console/Kernel.php").touch()
-    found = run_tasks([{"finaegis.runbook.artisan": {**bank.options, **options}} for options, _ in BAD])
+    found = call_modules([{"finaegis.runbook.artisan": {**bank.options, **options}} for options, _ in BAD])
     for result, (options, said) in zip(found, BAD, strict=True):
         assert result["failed"], options
         assert said in result["msg"], options
@@ -188,7 +188,7 @@ def test_an_application_with_a_syntax_error(bank: Bank, tmp_path: Path) -> None:
     good = routes.read_text()
     try:
         routes.write_text("<?php return [")
-        known, unknown = run_tasks([task(bank, "up"), task(bank, "test:write")])
+        known, unknown = call_modules([task(bank, "up"), task(bank, "test:write")])
     finally:
         routes.write_text(good)
     assert known["outcome"] == "failed"
@@ -204,7 +204,7 @@ def test_no_prompt_waits_and_nothing_is_on_standard_input(bank: Bank) -> None:
 
 
 def test_json_with_a_human_line_before_it(bank: Bank) -> None:
-    asked, plain, without, listed = run_tasks(
+    asked, plain, without, listed = call_modules(
         [
             task(bank, "test:json", json=True),
             task(bank, "test:json"),

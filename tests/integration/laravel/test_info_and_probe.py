@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from integration.bank import Bank, deploy
-from integration.runner import run_module
+from integration.runner import call_module, run_module
 from integration.servers import MysqlServer, RedisServer
 
 PENDING = "2026_03_01_000000_add_reviewed_at_to_accounts_table"
@@ -26,7 +26,7 @@ def bank(
 
 def wait_for_workers(bank: Bank, there: bool) -> list[dict[str, object]]:
     for _ in range(100):
-        found = run_module("laravel_info", {**bank.options, "gather": ["workers"]})["workers"]
+        found = call_module("laravel_info", {**bank.options, "gather": ["workers"]})["workers"]
         if any(process["command"] == "horizon:work" for process in found) == there:
             return list(found)
         time.sleep(0.2)
@@ -55,7 +55,7 @@ def test_workers_are_found_and_a_job_is_seen_to_run(bank: Bank) -> None:
     horizon = bank.horizon()
     commands = {process["command"] for process in wait_for_workers(bank, True)}
     assert commands == {"horizon", "horizon:supervisor", "horizon:work"}
-    probed = run_module(
+    probed = call_module(
         "queue_probe", {**bank.options, "queues": ["default", "events", "payments"], "wait_timeout": 30}
     )
     assert probed["seen"] == ["default", "events", "payments"]
@@ -67,11 +67,11 @@ def test_workers_are_found_and_a_job_is_seen_to_run(bank: Bank) -> None:
 
 def test_a_queue_nobody_serves_is_named_and_check_mode_sends_nothing(bank: Bank, redis_server: RedisServer) -> None:
     arguments = {**bank.options, "queues": ["default", "nobody"], "wait_timeout": 1}
-    planned = run_module("queue_probe", arguments, check=True)
+    planned = call_module("queue_probe", arguments, check=True)
     client = redis_server.client()
     assert planned["unseen"] == ["default", "nobody"]
     assert client.llen(bank.queue_prefix + "queues:nobody") == 0
-    failed = run_module("queue_probe", arguments)
+    failed = call_module("queue_probe", arguments)
     assert failed["failed"]
     assert "No worker ran the probe job within 1 seconds on: default, nobody." in failed["msg"]
     assert client.llen(bank.queue_prefix + "queues:nobody") == 1
@@ -86,15 +86,15 @@ def test_a_queue_nobody_serves_is_named_and_check_mode_sends_nothing(bank: Bank,
     ],
 )
 def test_bad_input_is_a_clear_error(bank: Bank, change: dict[str, str], expected: str) -> None:
-    result = run_module("laravel_info", {**bank.options, **change})
+    result = call_module("laravel_info", {**bank.options, **change})
     assert result["failed"]
     assert expected in result["msg"]
 
 
 def test_a_broken_application_still_shows_its_workers(bank: Bank, tmp_path: Path) -> None:
     broken = deploy_broken(tmp_path)
-    assert run_module("laravel_info", {"app_dir": str(broken), "gather": ["workers"]})["workers"] == []
-    failed = run_module("laravel_info", {"app_dir": str(broken)})
+    assert call_module("laravel_info", {"app_dir": str(broken), "gather": ["workers"]})["workers"] == []
+    failed = call_module("laravel_info", {"app_dir": str(broken)})
     assert "does not boot" in failed["msg"]
     assert "syntax error" in failed["msg"]
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from integration.bank import Bank
 from integration.laravel.conftest import php_wrapper
-from integration.runner import Result, run_module, run_tasks
+from integration.runner import Result, call_modules, run_module, run_tasks
 from integration.servers import free_port
 
 SECRET = "c4n4ry-bypass-of-the-bank"
@@ -62,7 +62,7 @@ def task(bank: Bank, state: str, keywords: dict[str, Any] | None = None, **optio
 
 
 def mode(bank: Bank, state: str, **options: Any) -> Result:
-    return run_tasks([task(bank, state, **options)])[0]
+    return call_modules([task(bank, state, **options)])[0]
 
 
 def stored(bank: Bank) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def test_the_secret_is_seen_nowhere(bank: Bank, url: str) -> None:
 
 def test_up_that_is_not_seen_and_down_that_does_not_hold(bank: Bank, url: str) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}/"
-    away, exempt = run_tasks(
+    away, exempt = call_modules(
         [
             task(bank, "down", verify_urls=[nowhere], verify_timeout=1),
             task(bank, "down", secret=SECRET, verify_urls=[url + "/up"], verify_timeout=1),
@@ -231,7 +231,7 @@ BAD = [
 
 def test_bad_input_changes_nothing(bank: Bank) -> None:
     for result, (options, said) in zip(
-        run_tasks([task(bank, "down", **options) for options, _ in BAD]), BAD, strict=True
+        call_modules([task(bank, "down", **options) for options, _ in BAD]), BAD, strict=True
     ):
         assert result["failed"], options
         assert said in result["msg"], options

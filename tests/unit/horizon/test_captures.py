@@ -97,3 +97,14 @@ def test_only_as_many_failures_as_asked_are_examined() -> None:
     wire = FakeWire(databases, keyspace.recorded_at(databases))
     failed = take(wire, locate(wire, Wanted()), failed_limit=2).failed
     assert (failed.total, failed.listed, failed.examined) == (2, 5, 2)
+
+
+def test_the_order_is_that_of_the_names_not_of_the_last_heartbeats() -> None:
+    databases = keyspace.load("03-running-2-supervisors-backlog")
+    (supervisors,) = [entry for key, entry in databases[0].items() if key.endswith("_horizon:supervisors")]
+    names = sorted(name for name, _ in supervisors["value"])
+    for score in (1, -1):
+        supervisors["value"] = [(name, score * n) for n, name in enumerate(names)]
+        wire = FakeWire(databases, keyspace.recorded_at(databases))
+        snapshot = take(wire, locate(wire, Wanted(cache_database=1)))
+        assert [supervisor.name for supervisor in snapshot.supervisors] == names
