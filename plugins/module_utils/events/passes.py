@@ -70,13 +70,13 @@ class Pass:
 
 
 def key_range(connection: Connection, table: str, key: str, after: Any, upto: Any, rows: int) -> Optional[Range]:
-    """The next ``rows`` rows by ``key`` (SQL names), found in the index alone and without OFFSET. NULLs are not among them."""
+    """The next ``rows`` rows by ``key`` (SQL names), found in the index alone, counted from ``after`` on. NULLs are not among them."""
     where, args = _bounds(key, after, upto)
-    found = connection.rows(
-        f"SELECT MAX(k) AS upto, COUNT(*) AS n FROM (SELECT {key} AS k FROM {table} WHERE {where} ORDER BY {key} LIMIT %s) part",
-        [*args, rows],
-    )[0]
-    return Range(after, plain(found["upto"]), int(found["n"]) == rows) if found["n"] else None
+    last = connection.value(f"SELECT {key} FROM {table} WHERE {where} ORDER BY {key} LIMIT %s, 1", [*args, rows - 1])
+    if last is not None:
+        return Range(after, plain(last), True)
+    last = connection.value(f"SELECT MAX({key}) FROM {table} WHERE {where}", args)
+    return None if last is None else Range(after, plain(last), False)
 
 
 def id_range(connection: Connection, table: str, key: str, after: Any, upto: Any, rows: int) -> Optional[Range]:

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import operator
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from ..core.errors import Unavailable
 from ..mysql.connection import Connection
 from . import rules
 from .anomalies import Anomalies, found
@@ -43,9 +46,10 @@ def digest_of_rows(connection: Connection, table: Table, part: Range) -> Tuple[i
     return int(row["n"]), row["digest"]
 
 
-#: The hashes of a range's rows must fit into one value of the server, HASH_LENGTH bytes each; see verify.check_packet.
 _DIGEST = "SHA2(GROUP_CONCAT(r.digest ORDER BY r.id SEPARATOR ''), 256) AS digest"
-HASH_LENGTH = 64
+#: What the server sends of each event, in bytes: its time in seconds, with a hash another 65. All of a range must fit into one packet.
+TIME_BYTES = 12
+HASH_BYTES = 77
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,9 +76,9 @@ class RowPass(Pass):
         every = rules.row_rules(table, settings.known_classes, settings.tolerance_seconds)
         self._rows = [rule for rule in every if rule.name in checks]
         self._meta = [rule for rule in rules.meta_rules(table) if rule.name in checks]
-        self._order = rules.RowRule("created_at_order", ("", []), ("CAST(e.created_at AS CHAR)", []))
-        self._all = [*self._rows, *self._meta] + [self._order] * ("created_at_order" in checks)
-        self._bits = {rule.name: 1 << place for place, rule in enumerate(self._all)}
+        self._order = "created_at_order" in checks
+        self._json = "invalid_json" in checks and table.is_text("meta_data")
+        self._bits = {rule.name: 1 << place for place, rule in enumerate([*self._rows, *self._meta])}
 
     def next_range(self, connection: Connection, after: Any) -> Optional[Range]:
         settings = self._settings
@@ -83,62 +87,115 @@ class RowPass(Pass):
         return id_range(connection, self._table.sql, self._table.id, after, settings.upto, settings.chunk_rows)
 
     def work(self, connection: Connection, part: Range) -> Outcome:
-        inner, args = self._inner(part)
-        flags, more = self._flags()
-        # The event before the range was read for its time alone.
-        where, last = ("WHERE r.id > %s", [part.after]) if part.after is not None else ("", [])
-        digest = ", " + _DIGEST if self._settings.hashed else ""
+        table, settings = self._table, self._settings
+        where, bounds = within("e." + table.id, part)
+        flags, args = self._flags()
         row = connection.rows(
-            "SELECT COUNT(*) AS n, BIT_OR(%s) AS flags%s FROM (%s) r %s" % (flags, digest, inner, where),
-            [*more, *args, *last],
+            "SELECT COUNT(*) AS n, COALESCE(BIT_OR(%s), 0) AS flags%s FROM %s e WHERE %s"
+            % (flags, self._series_sql(), table.sql, where),
+            [*args, *bounds],
         )[0]
         anomalies: Anomalies = {}
-        for rule in self._all:
-            if int(row["flags"]) & self._bits[rule.name]:
-                wanted = "(%s) & %d" % (flags, self._bits[rule.name])
-                condition = "%s %s" % (where + " AND" if where else "WHERE", wanted)
-                source = "FROM (%s) r %s" % (inner, condition)
-                anomalies[rule.name] = self._details(connection, rule, source, [*args, *last, *more])
-        return Outcome(int(row["n"]), anomalies, row.get("digest"))
+        for rule in [*self._rows, *self._meta]:
+            bit = self._bits[rule.name]
+            if int(row["flags"]) & bit:
+                source = "FROM %s e WHERE %s AND (%s) & %d" % (table.sql, where, flags, bit)
+                anomalies[rule.name] = self._details(connection, source, [*bounds, *args], rule.seen)
+        times, hashes = self._series(row)
+        if self._order and times and self._may_be_late(connection, part, times):
+            source, args = self._late(connection, part)
+            late = self._details(connection, source, args, ("CAST(e.created_at AS CHAR)", []))
+            if late["count"]:
+                anomalies["created_at_order"] = late
+        digest = hashlib.sha256("".join(hashes).encode()).hexdigest() if settings.hashed and hashes else None
+        return Outcome(int(row["n"]), anomalies, digest)
 
-    def _inner(self, part: Range) -> Tuple[str, List[Any]]:
-        """One small row for each event of the range and the one before it. The time of that one comes through the window."""
+    def _flags(self) -> Tuple[str, List[Any]]:
+        """SQL for the sum of the bits of all rules that one event breaks."""
         table = self._table
         terms: List[str] = []
         args: List[Any] = []
         for rule in self._rows:
             terms.append("IF(COALESCE(%s, 0), %d, 0)" % (rule.wrong[0], self._bits[rule.name]))
             args += rule.wrong[1]
-        if self._meta:
+        if self._meta or self._json:
             checks = " + ".join("IF(COALESCE(%s, 0), %d, 0)" % (r.wrong[0], self._bits[r.name]) for r in self._meta)
-            written, values = rules.meta_as_written(table)
-            text = table.is_text("meta_data")
-            shortcut = "WHEN %s THEN 0 WHEN NOT JSON_VALID(e.meta_data) THEN 0 " % written if text else ""
-            terms.append("CASE WHEN e.meta_data IS NULL THEN 0 %sELSE %s END" % (shortcut, checks))
-            args += values if text else []
-        columns = ["e.%s AS id" % table.id, "%s AS flags" % (" + ".join(terms) or "0")]
-        if self._order.name in self._bits:
-            columns += ["e.created_at AS created_at", "LAG(e.created_at) OVER (ORDER BY e.%s) AS previous" % table.id]
-        if self._settings.hashed:
-            columns.append("%s AS digest" % row_hash(table))
-        bounds = ["e.%s <= %%s" % table.id] + ["e.%s >= %%s" % table.id] * (part.after is not None)
-        limits = [part.upto] + [part.after] * (part.after is not None)
-        return "SELECT %s FROM %s e WHERE %s" % (", ".join(columns), table.sql, " AND ".join(bounds)), args + limits
+            cases = ["WHEN e.meta_data IS NULL THEN 0"]
+            if table.is_text("meta_data"):
+                begins, values = rules.meta_begins_as_written(table)
+                invalid = self._bits["invalid_json"] if self._json else 0
+                cases.append("WHEN %s THEN 0" % rules.meta_as_written(table))
+                cases.append("WHEN NOT JSON_VALID(e.meta_data) THEN %d WHEN %s THEN 0" % (invalid, begins))
+                args += values
+            terms.append("CASE %s ELSE %s END" % (" ".join(cases), checks or "0"))
+        return " + ".join(terms) or "0", args
 
-    def _flags(self) -> Tuple[str, List[Any]]:
-        if self._order.name not in self._bits:
-            return "r.flags", []
-        late = "r.created_at < r.previous - INTERVAL %s SECOND"
-        return (
-            "r.flags + IF(COALESCE(%s, 0), %d, 0)" % (late, self._bits[self._order.name]),
-            [self._settings.tolerance_seconds],
+    def _series_sql(self) -> str:
+        parts = ["COALESCE(TO_SECONDS(e.created_at), '-')"] * self._order + [
+            row_hash(self._table)
+        ] * self._settings.hashed
+        if not parts:
+            return ""
+        return ", GROUP_CONCAT(%s ORDER BY e.%s SEPARATOR ' ') AS series" % (", ' ', ".join(parts), self._table.id)
+
+    def _series(self, row: Dict[str, Any]) -> Tuple[List[str], List[str]]:
+        """The times and the hashes of the events, in the order of the ids; the server would take longer to go through them.
+
+        :raises Unavailable: when not all of them came.
+        """
+        both = self._order + self._settings.hashed
+        found = (row["series"] or "").split() if both else []
+        if len(found) != both * int(row["n"]):
+            raise Unavailable(
+                "%d events of %s were read and the server sent less of them." % (row["n"], self._table.label),
+                "Give a smaller chunk_rows.",
+            )
+        times = found[::both] if self._order else []
+        return times, found[both - 1 :: both] if self._settings.hashed else []
+
+    def _before(self, connection: Connection, part: Range) -> Optional[Dict[str, Any]]:
+        """The event before a range."""
+        if part.after is None:
+            return None
+        key = "e." + self._table.id
+        rows = connection.rows(
+            "SELECT %s AS id, COALESCE(TO_SECONDS(e.created_at), '-') AS at FROM %s e WHERE %s <= %%s ORDER BY %s DESC LIMIT 1"
+            % (key, self._table.sql, key, key),
+            [part.after],
         )
+        return rows[0] if rows else None
 
-    def _details(self, connection: Connection, rule: rules.RowRule, source: str, args: List[Any]) -> Dict[str, Any]:
+    def _may_be_late(self, connection: Connection, part: Range, times: List[str]) -> bool:
+        """Whether an event seems older than the one before it by the tolerance; fractions of seconds are cut off here."""
+        before = self._before(connection, part)
+        texts = [str(before["at"]), *times] if before else times
+        if "-" in texts:
+            return True
+        seconds = list(map(int, texts))
+        return max(map(operator.sub, seconds, seconds[1:]), default=-1) >= self._settings.tolerance_seconds
+
+    def _late(self, connection: Connection, part: Range) -> Tuple[str, List[Any]]:
+        """Where the events are that are older than the one before them."""
+        table, before = self._table, self._before(connection, part)
+        conditions, args = ["o.%s <= %%s" % table.id], [part.upto]
+        if before:
+            conditions.append("o.%s >= %%s" % table.id)
+            args.append(before["id"])
+        elsewhere = "AND r.id > %s" if part.after is not None else ""
+        source = (
+            f"FROM {table.sql} e JOIN (SELECT o.{table.id} AS id, o.created_at AS at, LAG(o.created_at) OVER (ORDER BY o.{table.id}) "
+            f"AS previous FROM {table.sql} o WHERE {' AND '.join(conditions)}) r ON r.id = e.{table.id} "
+            f"WHERE r.at < r.previous - INTERVAL %s SECOND {elsewhere}"
+        )
+        return source, [*args, self._settings.tolerance_seconds, *([part.after] if elsewhere else [])]
+
+    def _details(self, connection: Connection, source: str, args: List[Any], seen: rules.Sql) -> Dict[str, Any]:
         count = connection.value("SELECT COUNT(*) %s" % source, args)
-        first = connection.rows("SELECT r.id AS id %s ORDER BY r.id LIMIT %d" % (source, self._settings.samples), args)
-        ids = [row["id"] for row in first]
-        return found(count, describe_events(connection, self._table, ids, rule.seen))
+        key = "e." + self._table.id
+        first = connection.rows(
+            "SELECT %s AS id %s ORDER BY %s LIMIT %d" % (key, source, key, self._settings.samples), args
+        )
+        return found(count, describe_events(connection, self._table, [row["id"] for row in first], seen))
 
 
 def describe_events(connection: Connection, table: Table, ids: Sequence[Any], seen: rules.Sql) -> List[Dict[str, Any]]:

@@ -17,7 +17,7 @@ from .anomalies import Anomalies, found, merge
 from .checkpoint import Checkpoint, Entry
 from .event_hashes import HashPass
 from .passes import Budget, Crew, Outcome, Pass, Range, State, go, plain
-from .row_pass import HASH_LENGTH, RowPass, RowSettings
+from .row_pass import HASH_BYTES, TIME_BYTES, RowPass, RowSettings
 from .stores import Found, Store, Table
 
 #: Seconds between two writings of the checkpoint: what a kill costs at most.
@@ -104,13 +104,14 @@ class Verifier:
                     "%s has no primary key of one column, by which it could be read in ranges." % table.label,
                     "Leave it out with the option tables.",
                 )
-        if self._settings.hash_chain:
-            packet = int(self._crew.planner.value("SELECT @@max_allowed_packet"))
-            if packet < HASH_LENGTH * self._settings.chunk_rows:
-                raise BadInput(
-                    "A range of %d rows has more hashes than this server sends at once." % self._settings.chunk_rows,
-                    "Give a chunk_rows of at most %d." % (packet // HASH_LENGTH),
-                )
+        packet = int(self._crew.planner.value("SELECT @@max_allowed_packet"))
+        size = HASH_BYTES if self._settings.hash_chain else TIME_BYTES
+        if packet < size * self._settings.chunk_rows:
+            raise BadInput(
+                "What is read of a range of %d rows is more than this server sends at once."
+                % self._settings.chunk_rows,
+                "Give a chunk_rows of at most %d." % (packet // size),
+            )
         for rule in self._settings.money:
             having = [table for table in tables.events if table.name == rule.event_table]
             if not having:
