@@ -225,7 +225,7 @@ manifest:
     lock: {held: true, seconds: 0.031, reason: ''}
     consistent: true
     consistent_reason: ''
-    checksum_method: sha1-crc32-1
+    checksum_method: sha256-crc32-1
     tables:
       accounts: {rows: 12500, checksum: 9b8d63a7b17, engine: InnoDB, consistent: true}
     event_stores:

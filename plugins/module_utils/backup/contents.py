@@ -20,7 +20,7 @@ from ..mysql.connection import LOST, Connection, SqlError
 from ..mysql.dialect import Server, quote_identifier
 
 #: Goes to the manifest; changes whenever the same rows would give another checksum.
-METHOD = "sha1-crc32-1"
+METHOD = "sha256-crc32-1"
 #: Ids of one link in the chain of an event store.
 BLOCK = 100000
 #: The columns that make a table an event store, whatever its name.
@@ -165,11 +165,11 @@ def store_key(columns: List[Column]) -> Optional[str]:
 def sums_sql(database: str, table: str, columns: List[Column], key: Optional[str], wide: bool = False) -> str:
     """Rows (n) and the sum of their hashes (s); of an event store for each block of ids (b), with its highest id (top).
 
-    A sum does not depend on the order. Of each row the CRC-32 of its SHA-1 is added: CRC-32 alone would not notice two values that
-    changed places. SHA-1 costs half of what MD5 does on processors that have it built in.
+    A sum does not depend on the order. Of each row the CRC-32 of its SHA-256 is added: CRC-32 alone would not notice two values that
+    changed places. MySQL has neither MD5 nor SHA1 from 9.6 on, and on processors that have it built in SHA-256 costs half of MD5.
     """
     name = "%s.%s" % (quote_identifier(database), quote_identifier(table))
-    total = "SUM(IFNULL(CRC32(SHA1(%s)), %d))" % (row_sql(columns, wide), _NO_HASH)
+    total = "SUM(IFNULL(CRC32(SHA2(%s, 256)), %d))" % (row_sql(columns, wide), _NO_HASH)
     if key is None:
         return "SELECT COUNT(*) AS n, %s AS s FROM %s" % (total, name)
     key = quote_identifier(key)
@@ -192,7 +192,7 @@ def _text(column: Column, wide: bool) -> str:
         return "HEX(ST_AsBinary(%s))" % name
     if column.kind == "bit":
         return "CAST(%s AS UNSIGNED)" % name
-    return "SHA1(%s)" % name if wide and column.kind in _LONG else name
+    return "SHA2(%s, 256)" % name if wide and column.kind in _LONG else name
 
 
 def chain(rows: List[Dict[str, Any]]) -> str:

@@ -15,6 +15,9 @@ def test_a_backup_of_mysql_is_counted_and_placed_in_the_same_state(mysql9_server
             "CREATE DATABASE saved",
             "CREATE TABLE saved.rows_of (id INT PRIMARY KEY AUTO_INCREMENT, note VARCHAR(50))",
             "INSERT INTO saved.rows_of (note) VALUES ('one'), ('Ω 😀')",
+            "CREATE TABLE saved.kinds (id INT PRIMARY KEY, p POINT, b BIT(3), j JSON, t TIMESTAMP(6) NULL, g INT AS (id + 1) STORED, "
+            "d INT DEFAULT (1 + 1))",
+            "INSERT INTO saved.kinds (id, b, j) VALUES (1, b'101', '{\"a\": 1}')",
             "CREATE PROCEDURE saved.nothing() SELECT 1",
         ):
             cursor.execute(statement)
@@ -24,7 +27,9 @@ def test_a_backup_of_mysql_is_counted_and_placed_in_the_same_state(mysql9_server
         (status,) = cursor.fetchall()
     assert result["changed"], result
     manifest = result["manifest"]
-    assert manifest["rows_consistent"] and manifest["tables"]["rows_of"]["rows"] == 2
+    assert manifest["consistent"], manifest
+    assert manifest["tables"]["rows_of"]["rows"] == 2 and all(one["checksum"] for one in manifest["tables"].values())
+    assert "unseen" not in manifest["objects"].values()
     assert (manifest["position"]["file"], manifest["position"]["position"]) == status[:2]
     dump = Path(result["path"]).read_text()
     assert "Ω 😀" in dump and "nothing" in dump

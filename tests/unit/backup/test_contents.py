@@ -30,7 +30,7 @@ def test_a_row_is_one_text_with_its_nulls() -> None:
     assert row_sql(columns, False) == (
         "CONCAT_WS(CHAR(31), `id`, `a``b`, CAST(`flag` AS UNSIGNED), HEX(ST_AsBinary(`at`)), `data`, ISNULL(`a``b`))"
     )
-    assert "SHA1(`data`)" in row_sql(columns, True) and "SHA1(`a``b`)" not in row_sql(columns, True)
+    assert "SHA2(`data`, 256)" in row_sql(columns, True) and "SHA2(`a``b`" not in row_sql(columns, True)
     assert row_sql([], False) == "CONCAT_WS(CHAR(31), '')"
 
 
