@@ -9,6 +9,22 @@ class ModuleDocFragment:
     # Twin of events.replay_options.rebuilding(): how a read model is rebuilt and compared.
     DOCUMENTATION = r"""
 options:
+  strategy:
+    description:
+      - V(aside) rebuilds in a scratch database and compares; nothing live is touched without O(activate).
+      - V(in_place) runs the package's own command on the live tables. It is refused while the application is up (see O(writers)) or jobs
+        wait in O(queues), takes a copy of the tables first, and puts their rows back when the command fails, applies another number of
+        events than SQL counts, or is killed; after a kill the next task does so. Users see half-built tables meanwhile.
+    type: str
+    choices: [aside, in_place]
+    default: aside
+  idempotent:
+    description:
+      - Projectors that only set values and never add to what is there. Used with O(strategy=in_place), which refuses others where their
+        tables are not emptied before, because they have no C(resetState) or because only a part of the events is replayed.
+    type: list
+    elements: str
+    default: []
   aggregate_uuid:
     description: Replay the events of this aggregate only, and compare only its rows. Such a replay can't be activated.
     type: str

@@ -234,6 +234,7 @@ drift:
   description:
     - How each live table differs from the rebuilt one. Rows are C(missing) or C(extra) in the live table, or C(different) in both.
     - C(unsettled) rows changed while they were compared. C(beyond) counts rows that differ past the first thousand, not looked at again.
+    - With O(strategy=in_place) it is what the replay changed; live are the rows from before, rebuilt those after.
     - The samples show the key and both sides, only the differing columns where a row is on both.
   returned: for a replay; empty in check mode
   type: list
@@ -267,7 +268,7 @@ events_since:
   sample: 0
 blocked_seconds:
   description: Seconds that writers were held off.
-  returned: with O(undo), when tables were put back
+  returned: with O(strategy=in_place), and with O(undo) when tables were put back
   type: float
   sample: 1.2
 rename_seconds:

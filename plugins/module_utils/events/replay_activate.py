@@ -15,13 +15,13 @@ from ..core.errors import Failed, Refused
 from ..core.times import iso
 from ..mysql.connection import Connection, SqlError, login
 from . import replay_schema
-from .replay_app import Application, Facts
+from .replay_app import Facts
 from .replay_aside import Ground, Rebuild, Site
 from .replay_compare import Drift
 from .replay_schema import Names, q, run_sql
 from .replay_writers import Blocked, Lock, Writers, queued, renames
 
-#: In the schema of the old tables: what was activated, and whether the application was put into maintenance for it by us.
+#: In the schema of the old tables: what was activated or is replayed in place, and whether we took the application down for it.
 RECORD = "runbook_replay_activation"
 
 
@@ -32,6 +32,8 @@ class Record:
     upto: int
     at: str
     down_by_us: bool
+    in_place: bool = False
+    copied: bool = False
 
 
 def read_record(connection: Connection, names: Names) -> Optional[Record]:
@@ -71,16 +73,6 @@ def refuse_old(connection: Connection, names: Names) -> None:
         )
 
 
-def lift_maintenance(app: Application, connection: Connection, names: Names, params: Dict[str, Any]) -> bool:
-    """Bring the application up again when a task of ours was killed while it held it down."""
-    record = read_record(connection, names)
-    if record is None or not record.down_by_us:
-        return False
-    Writers(app, params, Blocked(params["max_blocked_seconds"])).up()
-    write_record(connection, names, dataclasses.replace(record, down_by_us=False))
-    return True
-
-
 @contextlib.contextmanager
 def held(site: Site, record: Record, blocked: Blocked) -> Iterator[Writers]:
     """Writers stopped for the time of the body. With ``writers: maintenance`` by us, and let go on whatever happens."""
@@ -99,9 +91,9 @@ def held(site: Site, record: Record, blocked: Blocked) -> Iterator[Writers]:
             writers.up()
             blocked.mark("writers_back")
             with contextlib.suppress(SqlError):
-                write_record(
-                    connection, names, dataclasses.replace(read_record(connection, names) or record, down_by_us=False)
-                )
+                current = read_record(connection, names)
+                if current is not None:
+                    write_record(connection, names, dataclasses.replace(current, down_by_us=False))
 
 
 def refuse_running(site: Site) -> None:

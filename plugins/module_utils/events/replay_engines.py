@@ -148,10 +148,8 @@ class Engine:
             counted = self._counted(after, upto)
             self._db.rows("UPDATE %s SET in_chunk = %%s" % part, [upto])
             if counted:
-                told = self._app.run(
-                    replay_php.ARTISAN, {**self._common(), "arguments": self._arguments(after + 1)}, self._aside
-                )
-                _judge(told.answer, sum(counted.values()))
+                told = self._app.run(replay_php.ARTISAN, {"arguments": arguments(self._scope, after + 1)}, self._aside)
+                judge(told.answer, sum(counted.values()))
                 self.work.add(told)
                 self.work.chunks += 1
                 self.work.seconds += told.done["seconds"]
@@ -180,21 +178,18 @@ class Engine:
         )
         return {str(row["c"]): int(row["n"]) for row in rows}
 
-    def _arguments(self, first: int) -> Dict[str, Any]:
-        """Never from 0: the package would empty the projections of the slices before."""
-        arguments: Dict[str, Any] = {
-            "projector": list(self._scope.projectors),
-            "--from": str(first),
-            "--no-interaction": True,
-        }
-        if self._scope.model:
-            arguments["--stored-event-model"] = self._scope.model
-        if self._scope.uuid:
-            arguments["--aggregate-uuid"] = self._scope.uuid
-        return arguments
+
+def arguments(scope: Scope, first: int) -> Dict[str, Any]:
+    """Those of the package's command. From 0 it empties the projections before."""
+    found: Dict[str, Any] = {"projector": list(scope.projectors), "--from": str(first), "--no-interaction": True}
+    if scope.model:
+        found["--stored-event-model"] = scope.model
+    if scope.uuid:
+        found["--aggregate-uuid"] = scope.uuid
+    return found
 
 
-def _judge(answer: Dict[str, Any], events: int) -> None:
+def judge(answer: Dict[str, Any], events: int) -> None:
     """The command ends with 0 whatever it did: judged by the number it says.
 
     :raises Failed: when it is another than SQL counts.

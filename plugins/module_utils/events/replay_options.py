@@ -30,6 +30,8 @@ def replay_spec() -> Spec:
 def rebuilding() -> Spec:
     """How a read model is rebuilt and compared; twin of the fragment ``_event_replay``."""
     return {
+        "strategy": {"type": "str", "choices": ["aside", "in_place"], "default": "aside"},
+        "idempotent": {"type": "list", "elements": "str", "default": []},
         "engine": {"type": "str", "choices": ["driver", "artisan"], "default": "driver"},
         "stored_event_model": {"type": "str"},
         "aggregate_uuid": {"type": "str"},

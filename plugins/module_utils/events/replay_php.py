@@ -225,10 +225,15 @@ try {
     $app['events']->listen(EventHandlerFailedHandlingEvent::class, function ($failed) use (&$skipped) {
         $skipped[] = $failed->storedEvent->id;
     });
+    if (isset($in['lock']) && (int) DB::selectOne('select get_lock(?, 0) as got', [$in['lock']])->got !== 1) {
+        stop('locked');
+    }
     $begun = microtime(true);
     $text = new BufferedOutput;
     $code = Artisan::call('event-sourcing:replay', $in['arguments'], $text);
-    say(['done' => true, 'answer' => ['rc' => $code, 'output' => mb_substr($text->fetch(), -2000), 'skipped' => count($skipped),
+    $said = $text->fetch();
+    $said = mb_strlen($said) > 2000 ? mb_substr($said, 0, 500) . ' ... ' . mb_substr($said, -1500) : $said; // a progress bar is long
+    say(['done' => true, 'answer' => ['rc' => $code, 'output' => $said, 'skipped' => count($skipped),
         'skipped_ids' => array_slice($skipped, 0, 20)], 'seconds' => round(microtime(true) - $begun, 3), 'retried' => 0,
         'memory_bytes' => 1024 * getrusage()['ru_maxrss']]);
 } catch (Throwable $e) {

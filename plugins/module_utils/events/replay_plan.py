@@ -164,5 +164,7 @@ def check(params: Dict[str, Any]) -> None:
         raise BadInput(
             "A replay of a part of the events can be proved, not activated.", "Leave out aggregate_uuid and from_id."
         )
+    if params["strategy"] == "in_place" and (params["activate"] or params["workers"] > 1):
+        raise BadInput("strategy in_place has one worker and nothing to activate.")
     if params["engine"] == "artisan" and params["workers"] > 1:
         raise BadInput("engine artisan has one worker.")

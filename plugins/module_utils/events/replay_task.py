@@ -15,7 +15,7 @@ from ..core.verdict import CRITICAL, OK, UNKNOWN, Finding
 from ..mysql.connection import login
 from ..mysql.login import resolve
 from ..transport.base import make
-from . import replay_activate, replay_counts, replay_plan, replay_schema
+from . import replay_activate, replay_counts, replay_in_place, replay_plan, replay_schema
 from .replay_app import Application, one_place, refuse_model
 from .replay_aside import Ground, Rebuild, Site, rebuild, sample
 from .replay_compare import Drift, shape_of
@@ -31,8 +31,8 @@ def names_of(params: Dict[str, Any]) -> Names:
 
 
 @contextlib.contextmanager
-def site_of(params: Dict[str, Any]) -> Iterator[Site]:
-    """The server under the lock, and the application asked; what a killed task left of maintenance is taken back first."""
+def site_of(params: Dict[str, Any], check_mode: bool) -> Iterator[Site]:
+    """The server under the lock, and the application asked; what a killed task left half-done is made good first."""
     names = names_of(params)
     admin = dataclasses.replace(resolve(params), database=None)
     transport = make(params)
@@ -42,7 +42,8 @@ def site_of(params: Dict[str, Any]) -> Iterator[Site]:
         # It lasts as long as a replay may, for the lock lives in it.
         connection.rows("SET SESSION sql_mode = '', time_zone = '+00:00', wait_timeout = 2419200")
         with replay_schema.one_at_a_time(connection, names):
-            replay_activate.lift_maintenance(app, connection, names, params)
+            if not check_mode:
+                replay_in_place.recover(app, connection, names, params)
             facts = app.facts(params["stored_event_model"])
             refuse_model(facts, names.live)
             yield Site(connection, admin, names, app, facts, params)
@@ -52,7 +53,7 @@ def ground_of(site: Site) -> Ground:
     """Everything read and found fit, with nothing made yet."""
     params, connection, names, facts = site.params, site.connection, site.names, site.facts
     scope = replay_plan.scope_of(params, facts)
-    replay_plan.refuse_engine(facts, params["engine"])
+    replay_plan.refuse_engine(facts, "artisan" if params["strategy"] == "in_place" else params["engine"])
     replay_plan.refuse_workers(scope, params["workers"], params["aggregate_safe"])
     store = replay_counts.store_table(connection, names.live, facts.table)
     if store.name in scope.tables:
@@ -80,7 +81,7 @@ def ground_of(site: Site) -> Ground:
 def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Do what the options say."""
     replay_plan.check(params)
-    with site_of(params) as site:
+    with site_of(params, check_mode) as site:
         if params["cleanup"]:
             removed = replay_activate.cleanup(site.connection, site.names, check_mode)
             return {"changed": bool(removed), "removed": removed}
@@ -89,6 +90,8 @@ def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         ground = ground_of(site)
         if check_mode:
             return planned(ground)
+        if params["strategy"] == "in_place":
+            return replayed(ground, replay_in_place.replay(ground))
         with rebuild(ground, params["restart"]) as built:
             built.catch_up()
             drifts = built.compare()
@@ -105,10 +108,12 @@ def planned(ground: Ground) -> Dict[str, Any]:
     """What a replay would do, with the time it would take by a measured sample."""
     classes = ground.by_class(ground.head())
     state = replay_schema.read_state(ground.connection, ground.names)
+    if ground.params["strategy"] == "in_place":
+        replay_in_place.refuse_projectors(ground)
     each = sample(ground)
     return {
         **_common(ground),
-        "changed": ground.params["activate"],
+        "changed": ground.params["activate"] or ground.params["strategy"] == "in_place",
         "upto": ground.head(),
         "classes": classes,
         "events": sum(classes.values()),
@@ -158,6 +163,35 @@ def proved(ground: Ground, built: Rebuild, drifts: List[Drift]) -> Dict[str, Any
         "events_per_second": round(applied / work.seconds, 1) if work.seconds else None,
         "expected_seconds": None,
         "drift": [drift.as_dict(shape, ground.params["samples"]) for drift, shape in zip(drifts, ground.shapes)],
+        **verdict.summary(findings),
+    }
+
+
+def replayed(ground: Ground, done: replay_in_place.Replayed) -> Dict[str, Any]:
+    """The result of a replay in place: its drift is what it changed."""
+    events = sum(done.classes.values())
+    findings = [
+        Finding(
+            "replay", OK, events, events, "%d events were applied, as many as SQL counts, and none failed." % events
+        )
+    ]
+    return {
+        **_common(ground),
+        "changed": any(drift.total for drift in done.drifts),
+        "upto": done.upto,
+        "classes": done.classes,
+        "events": events,
+        "applied": events,
+        "resumed": False,
+        "chunks": 1,
+        "retried": 0,
+        "memory_bytes": done.memory_bytes,
+        "skipped": 0,
+        "seconds": done.seconds,
+        "events_per_second": round(events / done.seconds, 1) if done.seconds else None,
+        "expected_seconds": None,
+        "drift": [drift.as_dict(shape, ground.params["samples"]) for drift, shape in zip(done.drifts, ground.shapes)],
+        "blocked_seconds": round(done.blocked_seconds, 3),
         **verdict.summary(findings),
     }
 

@@ -20,6 +20,7 @@ from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors impor
 from ansible_collections.finaegis.runbook.plugins.module_utils.events.replay_app import ReplayStopped
 from integration.events.replay_bank import ReplayBank
 from integration.runner import CHECKOUT
+from integration.sandbox.contract import wait_until
 from integration.servers import MysqlServer, RedisServer, await_answer, knock, spawn, start_mariadb
 
 pytestmark = pytest.mark.timeout(300)
@@ -204,6 +205,23 @@ def test_one_at_a_time(bank: ReplayBank) -> None:
             bank.alone("SumProjector", "sums")
 
 
+def start_task(parameters: dict[str, Any]) -> subprocess.Popen[str]:
+    """The module's work in a process of its own."""
+    code = (
+        "import json, sys; from ansible_collections.finaegis.runbook.plugins.module_utils.events import replay_task; "
+        "replay_task.run(json.load(sys.stdin), False)"
+    )
+    paths = os.pathsep.join([str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")])
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}, text=True,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdin
+    process.stdin.write(json.dumps(parameters))
+    process.stdin.close()
+    return process
+
+
 class Killed:
     """One replay of the slow adding projector and one that inserts, killed again and again at moments drawn by chance."""
 
@@ -247,24 +265,14 @@ def test_php_killed(bank: ReplayBank) -> None:
 
 def test_the_module_killed(bank: ReplayBank) -> None:
     killed = Killed(bank, 2)
-    code = ("import json, sys; from ansible_collections.finaegis.runbook.plugins.module_utils.events import replay_task; "
-            "replay_task.run(json.load(sys.stdin), False)")  # fmt: skip
-    paths = os.pathsep.join([str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")])
-    arguments = json.dumps(bank.parameters(**killed.OPTIONS))
+    arguments = bank.parameters(**killed.OPTIONS)
     resumed = 0
     for _kill in range(KILLS):
-        process = subprocess.Popen(
-            [sys.executable, "-c", code], stdin=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}, text=True, stderr=subprocess.PIPE
-        )  # fmt: skip
-        assert process.stdin
-        process.stdin.write(arguments)
-        process.stdin.close()
+        process = start_task(arguments)
         time.sleep(0.4 + killed.moment())
         resumed += process.poll() is None
         process.kill()
         process.wait()
-        assert process.stderr
-        process.stderr.close()
     assert resumed > KILLS // 2  # most were really killed at work
     killed.finish()
 
@@ -298,3 +306,57 @@ def test_mariadb_killed(bank: ReplayBank, server: MysqlServer) -> None:
         server.process = spawn([str(one) for one in argv[2:]], log)
         await_answer(server.process, ask, (OSError, pymysql.err.OperationalError), log)
     killed.finish()
+
+
+@pytest.fixture
+def down(bank: ReplayBank) -> Iterator[None]:
+    bank.artisan("down")
+    yield
+    bank.artisan("up")
+
+
+def in_place(bank: ReplayBank, projector: str, table: str, **more: Any) -> dict[str, Any]:
+    return bank.alone(projector, table, strategy="in_place", **more)
+
+
+def test_in_place_mends_says_what_it_changed_and_then_changes_nothing(bank: ReplayBank, down: None) -> None:
+    bank.run("UPDATE accounts SET balance = balance + 5 ORDER BY uuid LIMIT 2")
+    mended, again = (in_place(bank, "AccountProjector", "accounts") for _time in range(2))
+    assert (mended["changed"], mended["drift"][0]["different"], mended["verdict"]) == (True, 2, "ok")
+    assert (again["changed"], again["events"]) == (False, sum(bank.counted().values()))
+    assert bank.databases() == [bank.database]
+
+
+def test_in_place_is_refused_where_it_would_count_twice(bank: ReplayBank) -> None:
+    with pytest.raises(Refused, match="has no resetState"):
+        in_place(bank, "SumProjector", "sums")
+    with pytest.raises(Refused, match="a part of the events again"):
+        in_place(bank, "AccountProjector", "accounts", from_id=5)
+    with pytest.raises(Refused, match="is not down"):
+        in_place(bank, "AccountProjector", "accounts")
+
+
+def test_in_place_gives_the_tables_back_when_it_fails(bank: ReplayBank, down: None) -> None:
+    (bank.home / "throw_at").write_text("204")
+    with pytest.raises(Failed, match="not to be had.*The tables are as they were before"):
+        in_place(bank, "SumProjector", "sums", idempotent=["App\\Projectors\\SumProjector"])
+    assert bank.databases() == [bank.database]  # and the fixture holds the live tables to their checksums
+
+
+def test_in_place_killed_is_made_good_by_the_next_task(bank: ReplayBank, down: None) -> None:
+    before = bank.rows()
+    (bank.home / "slow").write_text("20000")
+    arguments = bank.parameters(
+        strategy="in_place", projectors=["App\\Projectors\\SumProjector"], projection_tables=["sums"], ignore_columns={},
+        key_columns={}, idempotent=["App\\Projectors\\SumProjector"],
+    )  # fmt: skip
+    process = start_task(arguments)
+    total = bank.run("SELECT SUM(n) FROM sums")
+    wait_until("the replay at work on the live table", lambda: bank.run("SELECT SUM(n) FROM sums") != total)
+    process.kill()
+    for pid in bank.pids():
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    bank.replay(cleanup=True)
+    assert bank.run("SELECT SUM(n) FROM sums") == total
+    assert bank.rows() == before
