@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from unit.docs.on_disk import ROOT
 
-FACT = re.compile(r"\brunbook_[a-z_]+\b")
+FACT = re.compile(r"\brunbook_[a-z0-9_]+\b")
 GUIDE = (ROOT / "docs/inventory.md").read_text(encoding="utf-8")
 DOCUMENTED = set(re.findall(r"^\| `(runbook_\w+)` \|", GUIDE, re.MULTILINE))
 INVENTORIES = sorted(path for path in (ROOT / "inventories").iterdir() if path.is_dir())
