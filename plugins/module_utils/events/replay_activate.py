@@ -135,6 +135,7 @@ def activate(ground: Ground, built: Rebuild, drifts: Sequence[Drift]) -> Dict[st
         )
     for statement in replay_schema.foreign_key_statements(connection, names, tables):
         run_sql(connection, statement)
+    built.catch_up()  # so that little is left for the time that writers wait
     record = Record(list(tables), ground.store.name, built.goal, iso(time.time()), False)
     blocked = Blocked(ground.params["max_blocked_seconds"])
     with held(ground, record, blocked) as writers:
@@ -143,7 +144,7 @@ def activate(ground: Ground, built: Rebuild, drifts: Sequence[Drift]) -> Dict[st
             blocked.mark("queues_empty")
             with Lock(ground.admin, names, [ground.store.name, *tables], blocked) as lock:
                 blocked.mark("locked")
-                built.catch_up(settled=True)
+                built.catch_up(settled=True, within=blocked.left)
                 blocked.mark("caught_up")
                 if _nobody_between(ground, lock):
                     _keep_counters(connection, names, tables)
@@ -226,13 +227,13 @@ def undo(site: Site, check_mode: bool) -> Dict[str, Any]:
             "Rather mend what is wrong and replay again. To go back all the same, allow that many in undo_max_events.",
             events_since=since,
         )
+    refuse_running(site)
     result = {"changed": True, "undone": not check_mode, "tables": tables, "events_since": since}
     return result if check_mode else {**result, **_put_back(site, tables, record)}
 
 
 def _put_back(site: Site, tables: Sequence[str], record: Record) -> Dict[str, Any]:
     connection, names = site.connection, site.names
-    refuse_running(site)
     replay_schema.create_empty(connection, names)
     blocked = Blocked(site.params["max_blocked_seconds"])
     with held(site, record, blocked) as writers:

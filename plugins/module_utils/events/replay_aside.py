@@ -77,21 +77,21 @@ class Rebuild:
     def progress(self) -> Progress:
         return progress(self._ground.connection, self._ground.names)
 
-    def catch_up(self, settled: bool = False) -> None:
+    def catch_up(self, settled: bool = False, within: Optional[float] = None) -> None:
         """Apply everything there is now, but what may still be under way unless nobody writes (``settled``), and count it.
 
-        An event is stored before its metadata has its own id, and a lower id may be committed after a higher one.
+        ``within`` is how many seconds it may take. An event is stored before its metadata has its own id, and a lower id may be committed after a higher one.
 
         :raises Failed: when other events were applied than SQL counts.
         """
         goal = self._ground.head()
         if not settled and goal > self.goal:
             self._sleep(self._ground.params["settle_seconds"])
-        self.catch_up_to(goal)
+        self.catch_up_to(goal, within)
 
-    def catch_up_to(self, goal: int) -> None:
+    def catch_up_to(self, goal: int, within: Optional[float] = None) -> None:
         self.engine.reset()
-        self.engine.catch_up(goal)
+        self.engine.catch_up(goal, within)
         self.goal = goal
         replay_counts.compare_counts(self._ground.by_class(goal), self.progress().classes, goal)
 

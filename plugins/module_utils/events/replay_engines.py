@@ -91,22 +91,23 @@ class Engine:
                 self._app.run(replay_php.RESET, {**self._common(), "uuid": self._scope.uuid}, self._aside)
             self._db.rows("UPDATE %s SET reset_done = 1" % self._names.scratch_table(RUN))
 
-    def catch_up(self, goal: int) -> None:
-        """Apply all events of the scope up to the id ``goal`` that were not applied yet.
+    def catch_up(self, goal: int, within: Optional[float] = None) -> None:
+        """Apply all events of the scope up to the id ``goal`` that were not applied yet, ``within`` so many seconds.
 
         :raises ReplayStopped: when a projector fails; the tables then stand at the last chunk (driver).
         """
         if progress(self._db, self._names).upto >= goal:
             return
+        app = self._app if within is None else dataclasses.replace(self._app, timeout=max(within, 0.1))
         if self._params["engine"] == "driver":
-            self._drive(goal)
+            self._drive(goal, app)
         else:
-            self._slices(goal)
+            self._slices(goal, app)
 
     def _common(self) -> Dict[str, Any]:
         return {"projectors": list(self._scope.projectors), "model": self._scope.model}
 
-    def _drive(self, goal: int) -> None:
+    def _drive(self, goal: int, app: Application) -> None:
         parts = self._params["workers"]
 
         def one(part: int) -> Told:
@@ -121,7 +122,7 @@ class Engine:
                 "chunk_seconds": self._params["chunk_seconds"],
                 "lock": self._names.lock("part%d" % part),
             }
-            return self._app.run(replay_driver.DRIVER, settings, self._aside)
+            return app.run(replay_driver.DRIVER, settings, self._aside)
 
         with concurrent.futures.ThreadPoolExecutor(parts) as pool:
             running = [pool.submit(one, part) for part in range(parts)]
@@ -133,7 +134,7 @@ class Engine:
             seconds = max(seconds, told.done["seconds"])
         self.work.seconds += seconds
 
-    def _slices(self, goal: int) -> None:
+    def _slices(self, goal: int, app: Application) -> None:
         """The command reads what the view shows. A slice that was begun and not ended is known by ``in_chunk``."""
         part, view = self._names.scratch_table(PART), self._names.scratch_table(self._store)
         while True:
@@ -148,7 +149,7 @@ class Engine:
             counted = self._counted(after, upto)
             self._db.rows("UPDATE %s SET in_chunk = %%s" % part, [upto])
             if counted:
-                told = self._app.run(replay_php.ARTISAN, {"arguments": arguments(self._scope, after + 1)}, self._aside)
+                told = app.run(replay_php.ARTISAN, {"arguments": arguments(self._scope, after + 1)}, self._aside)
                 judge(told.answer, sum(counted.values()))
                 self.work.add(told)
                 self.work.chunks += 1
