@@ -80,7 +80,8 @@ class Rebuild:
     def catch_up(self, settled: bool = False, within: Optional[float] = None) -> None:
         """Apply everything there is now, but what may still be under way unless nobody writes (``settled``), and count it.
 
-        ``within`` is how many seconds it may take. An event is stored before its metadata has its own id, and a lower id may be committed after a higher one.
+        ``within`` is how many seconds it may take. An event is stored before its metadata has its own id, and a lower id may be
+        committed after a higher one.
 
         :raises Failed: when other events were applied than SQL counts.
         """
