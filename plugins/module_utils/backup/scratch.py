@@ -19,7 +19,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from typing import IO, Iterator, List, Optional, Sequence, TypeVar
+from typing import IO, Iterator, List, Optional, TypeVar
 
 from ..core.errors import BadInput, Failed, RunbookError
 from ..mysql import connection as mysql
@@ -70,11 +70,12 @@ class PrivateDir:
 class Scratch(PrivateDir):
     """Inside of it ``install``, or put files into ``data``, then ``start``; afterwards neither a process nor a directory is left."""
 
-    def __init__(self, base: str, program: ServerProgram, memory_bytes: int, settings: Sequence[str] = ()) -> None:
+    def __init__(self, base: str, program: ServerProgram, memory_bytes: int, user: str = "root") -> None:
         super().__init__(base)
         self.program = program
+        self.settings: List[str] = []
+        self._user = user
         self._memory = memory_bytes
-        self._settings = list(settings)
         self._process: Optional[subprocess.Popen[bytes]] = None
 
     def make(self) -> None:
@@ -93,7 +94,7 @@ class Scratch(PrivateDir):
     @property
     def login(self) -> Login:
         """The administrator; without a password, because nobody else can reach the socket."""
-        return Login(host="localhost", port=0, user="root", unix_socket=os.path.join(self.home, "sock"))
+        return Login(host="localhost", port=0, user=self._user, unix_socket=os.path.join(self.home, "sock"))
 
     def install(self) -> None:
         """Make an empty data directory.
@@ -114,7 +115,7 @@ class Scratch(PrivateDir):
 
         :raises Failed: with the end of its log.
         """
-        argv = [*self.program.server_argv(self.home, self._memory), *self._settings]
+        argv = [*self.program.server_argv(self.home, self._memory), *self.settings]
         setpriv = shutil.which("setpriv")
         if setpriv:
             argv = [setpriv, "--pdeathsig", "KILL", *argv]

@@ -20,6 +20,7 @@ from .binlog_ship import read_covered
 from .catalogue import LEVELS, Backup, Catalogue
 from .manifest import SUFFIX, Manifest
 from .restore_engines import LogicalRestore, Restored, make_definers
+from .restore_physical import physical
 from .restore_replay import Onto, Replayed, bring_forward
 from .restore_source import Key, filters, intact
 from .restore_target import Target, target
@@ -68,9 +69,11 @@ def find(
     known = catalogue.read(storage)
     if name is None:
         wanted = [one for one in known.backups if params["database"] in (None, one.manifest.database)
-                  and params["environment"] in (None, one.manifest.environment)]  # fmt: skip
+                  and params["environment"] in (None, one.manifest.environment) and (one.proven or not params["proven"])]  # fmt: skip
         broken = ["; ".join("%s" % text for text in known.unreadable.values())] if known.unreadable else []
-        return known, wanted[-1] if wanted else None, ["there is no such backup at %s" % storage.place, *broken]
+        kind = "proven backup" if params["proven"] else "backup"
+        absent = "there is no such %s at %s" % (kind, storage.place)
+        return known, wanted[-1] if wanted else None, [absent, *broken]
     if name.endswith(SUFFIX):
         raise BadInput("src is the manifest; name the backup itself.", "Leave %s out." % SUFFIX)
     if name + SUFFIX in known.unreadable:
@@ -101,6 +104,16 @@ def _climb(what: Run, storage: Storage, backup: Backup, name: str, now: float, i
     commands = filters(manifest.compression, manifest.encryption, key)
     if _enough(what, "L1"):
         _whole(ladder, *intact(storage, manifest, commands))
+        return
+    if manifest.engine == "physical":
+        if params["target"] == "server":
+            raise BadInput(
+                "A physical backup is a whole server; it can't be restored into one.", "Take target scratch."
+            )
+        with physical(params, storage, manifest, commands) as (there, restored):
+            what.phases["restore"], what.server = restored.seconds, there.server
+            if _loaded(ladder, restored, there) and not _enough(what, "L2"):
+                _prove(what, storage, manifest, there, replay, key, invariants)
         return
     with target(params, manifest) as there:
         what.phases["server"], what.server = there.seconds, there.server
@@ -192,7 +205,7 @@ def _prove(
     if _enough(what, "L3"):
         return
     began = time.monotonic()
-    if params["target"] == "scratch":
+    if params["target"] == "scratch" and manifest.engine != "physical":
         make_definers(there.login, there.database)
     problems = verify_data.check_assertions(there.login, there.database, params["assertions"])
     problems += verify_data.check_ledger(there.login, there.database, params["ledgers"])
