@@ -76,9 +76,10 @@ options:
     type: float
     default: 2.0
   environment:
-    description: >-
-      Environment variables for the application during the replay, besides those that redirect it; they win over these. For applications
-      that take their settings from other variables.
+    description:
+      - Environment variables for the application during the replay, besides those that redirect it; they win over these. For applications
+        that take their settings from other variables.
+      - They are not secret, Ansible shows them with C(-vvv).
     type: dict
     default: {}
   allow_connections:

@@ -36,7 +36,7 @@ def rebuilding() -> Spec:
         "stored_event_model": {"type": "str"},
         "aggregate_uuid": {"type": "str"},
         "from_id": {"type": "int", "default": 0},
-        "environment": {"type": "dict", "default": {}, "no_log": True},
+        "environment": {"type": "dict", "default": {}, "no_log": False},
         "allow_connections": {"type": "list", "elements": "str", "default": []},
         "scratch_schema": {"type": "str"},
         "old_schema": {"type": "str"},
