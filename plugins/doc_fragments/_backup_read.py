@@ -21,6 +21,10 @@ options:
   environment:
     description: Name of the environment that the backup must be of. Omitted, any will do.
     type: str
+  proven:
+    description: Whether the newest backup must be one that M(finaegis.runbook.backup_verify) has proven to V(L3) or more; others are passed over.
+    type: bool
+    default: false
   max_age_seconds:
     description:
       - The most seconds since the state in the backup was taken. The default is 25 hours, for a daily backup.

@@ -64,6 +64,12 @@ options:
   rto_seconds:
     description: Objective for the time to recover. Omitted, that of O(scenario).
     type: float
+  rpo_seconds:
+    description: Objective for the loss of data in seconds. Omitted, that of O(scenario).
+    type: float
+  loss_at:
+    description: Time of the disaster, ISO 8601, from which the loss of data is counted back. Omitted, now.
+    type: str
 extends_documentation_fragment:
   - finaegis.runbook._backup_read
   - finaegis.runbook._backup_checks
@@ -150,6 +156,12 @@ rto:
   returned: success
   type: dict
   sample: {phases: {find: 0.2, read: 4.1, restore: 41.3, compare: 9.1, replay: 9.4, invariants: 6.0}, seconds: 70.3, objective: 7200}
+rpo:
+  description: What is lost, from C(to), up to when the data are there, to C(loss_at), and the objective.
+  returned: success
+  type: dict
+  sample: {to: '2026-01-31T11:58:20Z', by: binlog, reason: '', loss_at: '2026-01-31T12:00:00Z', seconds: 100, objective: 900,
+    last_event: '2026-01-31T11:58:11Z', last_event_seconds: 109.0}
 gib_per_minute:
   description: GiB of SQL text loaded a minute; null in check mode.
   returned: success
@@ -161,7 +173,7 @@ verdict:
   type: str
   sample: ok
 findings:
-  description: One for each level, C(replay), C(rto), and C(unfinished) when a killed restore was found.
+  description: One for each level, C(replay), C(rpo), C(rto), and C(unfinished) when a killed restore was found.
   returned: success or failure after the look at the backup
   type: list
   elements: dict
@@ -194,6 +206,8 @@ def argument_spec() -> Dict[str, Dict[str, Any]]:
         "progress_file": {"type": "path"},
         "scenario": {"type": "str", "choices": list(thresholds.RECOVERY_SECONDS), "default": "database_failure"},
         "rto_seconds": {"type": "float"},
+        "rpo_seconds": {"type": "float"},
+        "loss_at": {"type": "str"},
     }
 
 

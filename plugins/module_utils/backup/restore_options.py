@@ -15,6 +15,7 @@ def backup_read() -> Spec:
         "src": {"type": "str", "required": True},
         "database": {"type": "str"},
         "environment": {"type": "str"},
+        "proven": {"type": "bool", "default": False},
         "max_age_seconds": {"type": "int", "default": 90000},
         "age_identity": {"type": "path"},
         "gpg_home": {"type": "path"},

@@ -46,11 +46,14 @@ class Plan:
     key: Key
     replay: Optional[Replay]
     settings: Dict[str, str]
+    reached: Dict[str, Any]
 
 
 def run(params: Dict[str, Any], check_mode: bool, invariants: verify.Invariants) -> Dict[str, Any]:
     """Restore; in check mode everything up to the first change, which includes reading the whole backup."""
     began = time.time()
+    if params["loss_at"]:
+        judge.moment(params["loss_at"], "loss_at")
     ladder = judge.Ladder()
     phases: Dict[str, float] = {}
     with ends_when_asked("The restore"):
@@ -94,7 +97,8 @@ def _plan(params: Dict[str, Any], ladder: judge.Ladder, now: float) -> Plan:
     commands = filters(manifest.compression, manifest.encryption, key)
     settings = dict(restore_state.read_settings(login))
     settings.update(found.note.get("settings") or {})  # a killed run left the server with others than its own
-    return Plan(storage, backup, login, database, server.is_mariadb, found, commands, key, replay, settings)
+    return Plan(storage, backup, login, database, server.is_mariadb, found, commands, key, replay, settings,
+                judge.reach(backup, known.binlogs, verify.covered(storage)))  # fmt: skip
 
 
 def _perform(
@@ -217,6 +221,20 @@ def _progress(path: Optional[str], rows: int) -> Callable[[Loaded], None]:
     return tell
 
 
+def _recovered_to(plan: Plan, replayed: Optional[Replayed]) -> Dict[str, Any]:
+    """Up to when the data are there now (check mode: would be), in the form of ``verify_judge.reach``."""
+    backup = {"to": iso(plan.backup.at), "by": "backup", "reason": "no binary logs were asked for"}
+    if plan.replay is None:
+        return backup
+    if plan.replay.stop["kind"] == binlog_plan.LATEST:
+        return plan.reached
+    if plan.replay.stop["kind"] == "time":
+        return {"to": iso(plan.replay.stop["value"]), "by": "binlog", "reason": "that was asked for"}
+    if replayed is not None and replayed.last_event:
+        return {"to": replayed.last_event, "by": "binlog", "reason": "that was asked for"}
+    return backup
+
+
 def _failure(what: str, ladder: judge.Ladder) -> Failed:
     last = ladder.findings[-1]
     return Failed("%s. %s" % (what, last.message), last.advice, level=ladder.level, **summary(ladder.findings))
@@ -235,6 +253,10 @@ def _result(
     seconds = time.time() - began
     objective = judge.objectives(params["scenario"], params["rto_seconds"], None)[0]
     findings = list(ladder.findings)
+    at = judge.moment(params["loss_at"], "loss_at") if params["loss_at"] else began
+    rpo = judge.loss(_recovered_to(plan, replayed), at, replayed.last_event if replayed else None)
+    rpo["objective"] = judge.objectives(params["scenario"], None, params["rpo_seconds"])[1]
+    findings.append(judge.judge_loss(rpo, rpo["objective"]))
     if not check_mode:
         findings.append(judge.judge_time(seconds, objective))
     if plan.found.state == restore_state.UNFINISHED:
@@ -256,6 +278,7 @@ def _result(
         "restored_to": replayed.last_event or iso(plan.backup.at) if replayed else iso(plan.backup.at),
         "rto": {"phases": {k: round(v, 3) for k, v in phases.items()}, "seconds": None if check_mode else round(seconds, 3),
                 "objective": objective},
+        "rpo": rpo,
         "gib_per_minute": round(size / restore / (1 << 30) * 60, 3) if restore else None,
         "diff": {"before": {plan.database: plan.found.state}, "after": {plan.database: manifest.file}},
         **summary(findings),

@@ -58,4 +58,4 @@ class Environment:
         )
         output = done.stdout + done.stderr
         told = [line[line.index("{") :] for line in output.splitlines() if "RUN: {" in line]
-        return (json.loads(told[-1])[playbook] if told else {}), output, done.returncode
+        return (json.loads(told[-1]).get(playbook, {}) if told else {}), output, done.returncode

@@ -16,7 +16,6 @@ MAP = (ROOT / "docs/runbook_map.md").read_text(encoding="utf-8")
 ROWS = map_rows(MAP)
 
 LATER_WORK = {
-    "Backups and disaster recovery",
     "Kubernetes and rollback",
     "Log rotation",
     "Daily operations",
