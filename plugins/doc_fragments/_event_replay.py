@@ -77,8 +77,7 @@ options:
     default: 2.0
   environment:
     description:
-      - Environment variables for the application during the replay, besides those that redirect it; they win over these. For applications
-        that take their settings from other variables.
+      - Environment variables for the application, such as those that choose a tenant. What redirects it during the replay wins over them.
       - They are not secret, Ansible shows them with C(-vvv).
     type: dict
     default: {}

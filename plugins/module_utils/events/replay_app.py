@@ -44,8 +44,7 @@ _WHY = {
     "model": ("has no such stored event model", "Give stored_event_model with its namespace; it must extend EloquentStoredEvent."),
     "not aside": (
         "did not go to the scratch database when told to, so nothing was replayed",
-        "Its configuration takes the database from elsewhere than DB_DATABASE, DB_USERNAME and DB_PASSWORD, or from a replica: "
-        "set the variables it reads in the option environment.",
+        "Check that login_host and the application's database are one server, and that nothing between them changes the user.",
     ),
     "shared service": ("still uses a service that the live application shares, so nothing was replayed", "See the option environment."),
     "unknown projector": ("does not know the projector any more", "It was changed meanwhile; start again."),
@@ -150,9 +149,9 @@ class Application:
 
     def _environment(self, aside: Optional[Aside]) -> Dict[str, str]:
         if aside is None:
-            return {}
+            return dict(self.environment)
         where = {"DB_DATABASE": aside.database, "DB_USERNAME": aside.user, "DB_PASSWORD": aside.password}
-        return {**SECLUDED, **where, **self.environment}
+        return {**SECLUDED, **self.environment, **where}
 
     def _judge(self, done: Outcome, mark: str, aside: Optional[Aside]) -> Told:
         lines = [json.loads(line[len(mark) :]) for line in done.stdout.splitlines() if line.startswith(mark)]

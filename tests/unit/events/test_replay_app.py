@@ -81,13 +81,13 @@ def test_secrets_and_settings_travel_in_the_text_alone() -> None:
 def test_without_aside_nothing_is_redirected() -> None:
     php = Php(lambda mark: f'{mark}{{"answer":null}}')
     application(php).run(replay_php.ASK, {"model": None}, None)
-    assert (php.settings["aside"], php.settings["environment"]) == (False, {})
+    assert (php.settings["aside"], php.settings["environment"]) == (False, {"MY_DATABASE": "x"})
 
 
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ({"stop": "not aside", "database": "bank"}, "did not go to the scratch database.*database bank.*environment"),
+        ({"stop": "not aside", "database": "bank"}, "did not go to the scratch database.*database bank.*one server"),
         (
             {"stop": "failed", "event_id": 2500, "committed_to": 2000, "error": "no"},
             "event id 2500.*stand exactly at event 2000",
