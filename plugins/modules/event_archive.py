@@ -10,11 +10,12 @@ module: event_archive
 short_description: Move old events out of an event store into files, or back, to the byte
 version_added: 1.0.0
 description:
-  - Moves events of spatie/laravel-event-sourcing, all columns and ids, into compressed JSON lines and deletes them from the table.
+  - Moves events of spatie/laravel-event-sourcing, all columns and ids, into compressed lines of JSON and deletes them from the table.
     V(restored) puts the very same rows back.
   - Only events that a snapshot makes unnecessary for loading their aggregate are moved, each aggregate judged by itself. What counts is
     the snapshot that the package uses, the one with the highest id. Its state must not be empty, because then every event is needed.
     The last event of an aggregate always stays, because saving the aggregate compares its version.
+  - A line is an array of the values of all columns, as texts, in the order of the columns that the archive's C(catalogue.json) names.
   - Each file is written, made durable and read back as a whole before anything is deleted. Then its events leave the table in small
     transactions. Each of these locks its events and compares them with what was read back; one that differs is left alone.
   - It may be killed anywhere. The next run removes files that were not finished and goes on with those that were.
@@ -105,8 +106,13 @@ options:
     description: gzip's level, from 1 (fast) to 9 (small).
     type: int
     default: 3
+  workers:
+    description: Transactions at the same time, from 1 to 8, each on a connection of its own; two more plan and read.
+    type: int
+    default: 2
 notes:
-  - The user needs SELECT, INSERT and DELETE on the event table, SELECT on the snapshots, and PROCESS to see whether a backup runs.
+  - The user needs SELECT, INSERT and DELETE on the event table, SELECT on the snapshots, CREATE TEMPORARY TABLES in their database, and
+    PROCESS to see whether a backup runs.
   - It is refused while a backup runs, on a read-only server, for a table without transactions, with a delete trigger or with foreign keys
     to it, and where the columns do not tell which snapshots are of a table and O(snapshots) does not say it. When a backup begins
     meanwhile, the run ends early.

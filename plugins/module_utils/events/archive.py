@@ -10,18 +10,21 @@ is removed, one that was noted is gone on with. While one file's events leave th
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import dataclasses
 import hashlib
 import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from queue import SimpleQueue
+from typing import Any, Callable, Deque, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from ..core.errors import Failed, Refused
+from ..core.errors import Failed
 from ..core.times import iso
 from ..mysql.connection import Connection, SqlError
 from . import archive_rows
-from .archive_plan import Planner, Slice, segments
+from .archive_plan import Planner
 from .archive_rows import Column
 from .archive_store import ARCHIVED, RESTORED, WRITTEN, Archive, Proof, Segment, compressed
 from .passes import Budget
@@ -46,9 +49,8 @@ class Settings:
 class Done:
     """What became of the events of one table; ``went_on`` are those of files an earlier run had written."""
 
-    archived: int = 0
+    moved: int = 0
     went_on: int = 0
-    restored: int = 0
     bytes: int = 0
     leftovers: List[str] = dataclasses.field(default_factory=list)
 
@@ -76,12 +78,12 @@ class Stop:
 
 
 class Mover:
-    """One table and its archive. ``reader`` and ``writer`` are sessions in UTC; ``pause`` holds still while replicas lag."""
+    """One table and its archive. ``reader`` and ``writers`` are sessions in UTC; ``pause`` holds still while replicas lag."""
 
     def __init__(
         self,
         reader: Connection,
-        writer: Connection,
+        writers: Sequence[Connection],
         table: Table,
         columns: List[Column],
         archive: Archive,
@@ -89,7 +91,11 @@ class Mover:
         stop: Stop,
         pause: Callable[[], None],
     ) -> None:
-        self._reader, self._writer, self._table, self._columns = reader, writer, table, columns
+        self._reader, self._table, self._columns = reader, table, columns
+        self._free: SimpleQueue[Connection] = SimpleQueue()
+        for writer in writers:
+            self._free.put(writer)
+        self._workers = len(writers)
         self._archive, self._settings, self._stop, self._pause = archive, settings, stop, pause
         self.done = Done()
 
@@ -100,12 +106,16 @@ class Mover:
             self.done.went_on += segment.events
             if not self._leave(segment, self._prove(segment)):
                 return
+        planner.keep_decisions(self._reader)
+        after, rows = None, self._settings.segment_rows
         with ThreadPoolExecutor(1) as pool:
             leaving: Optional[Tuple[Segment, Future[bool]]] = None
-            for part in segments(planner.slices(), self._settings.segment_rows):
-                if self._stop.look():
+            while not self._stop.look():
+                ids = planner.next_ids(self._reader, after, rows)
+                if not ids:
                     break
-                segment = self._write(planner.ids(part), part)
+                segment = self._write(ids)
+                after = segment.last
                 proofs = self._prove(segment)
                 if leaving and not self._left(*leaving):
                     # It was written for nothing, and nothing of it is noted: the next run writes it again.
@@ -122,13 +132,7 @@ class Mover:
         for name in self.done.leftovers:
             self._archive.storage.remove(name)
 
-    def _write(self, ids: Sequence[str], part: Sequence[Slice]) -> Segment:
-        planned = sum(one.events for one in part)
-        if len(ids) != planned:
-            raise Failed(
-                "%d events of %s were to be moved and %d are there now." % (planned, self._table.label, len(ids)),
-                "Somebody else moves or deletes events. Find out who before running again.",
-            )
+    def _write(self, ids: Sequence[str]) -> Segment:
         keys = archive_rows.keys(self._table, self._columns, ids)
         step = self._settings.chunk_rows
         chunks = (
@@ -166,40 +170,66 @@ class Mover:
         """Take the events of a file out of the table; False when it was stopped before the last one."""
         if self._stop.look_for_backup():
             return False
-        for proof in proofs:
-            self._pause()
-            if self._stop.look():
-                return False
-            self.done.archived += self._in_transaction(self._delete_chunk, segment, proof)
-        return True
+        return self._each(self._delete_chunk, segment, proofs)
 
-    def _delete_chunk(self, segment: Segment, proof: Proof) -> int:
+    def _each(self, work: Callable[[Connection, Segment, Any], int], segment: Segment, parts: Iterable[Any]) -> bool:
+        """Do the transactions of a file, as many at a time as there are writers; False when it was stopped before the last one.
+
+        Two at a time share the wait for the disk, of which a small transaction mostly consists.
+        """
+        running: Deque[Future[int]] = collections.deque()
+        with ThreadPoolExecutor(self._workers) as pool:
+            for part in parts:
+                self._pause()
+                if self._stop.look():
+                    break
+                if len(running) == self._workers:
+                    self._count(running.popleft().result())
+                running.append(pool.submit(self._in_transaction, work, segment, part))
+            else:
+                while running:
+                    self._count(running.popleft().result())
+                return True
+            while running:
+                self._count(running.popleft().result())
+        return False
+
+    def _count(self, events: int) -> None:
+        self.done.moved += events
+
+    def _delete_chunk(self, writer: Connection, segment: Segment, proof: Proof) -> int:
         """Delete those of the events that are still there, provided each is what was read back from the file."""
-        columns = segment.described_columns()
+        columns = self._as_now(segment)
         keys = archive_rows.keys(self._table, columns, proof.ids)
-        there, digest = archive_rows.digest_in_table(self._writer, self._table, columns, keys, "FOR UPDATE")
+        there, digest = archive_rows.digest_in_table(writer, self._table, columns, keys, "FOR UPDATE")
         if there == 0:
             return 0
         if there != len(keys) or digest != proof.digest:
-            keys = self._compare(segment, keys)
-        self._writer.rows(
-            "DELETE FROM %s WHERE %s IN (%s)" % (self._table.sql, self._table.id, archive_rows.marks(keys)), keys
-        )
-        gone = int(self._writer.value("SELECT ROW_COUNT()"))
+            keys = self._compare(writer, segment, keys)
+        where, args = archive_rows.among(self._table, keys)
+        writer.rows("DELETE e FROM %s e WHERE %s" % (self._table.sql, where), args)
+        gone = int(writer.value("SELECT ROW_COUNT()"))
         if gone != len(keys):
             raise Failed("%d events were to be deleted from %s, not %d." % (len(keys), self._table.label, gone))
         return gone
 
-    def _compare(self, segment: Segment, keys: Sequence[Any]) -> List[Any]:
+    def _as_now(self, segment: Segment) -> List[Column]:
+        """The columns of a file, with what is known of them when they are those of the table."""
+        described = segment.described_columns()
+        same = [(one.name, one.type) for one in described] == [(one.name, one.type) for one in self._columns]
+        return self._columns if same else described
+
+    def _compare(self, writer: Connection, segment: Segment, keys: Sequence[Any]) -> List[Any]:
         """The ids of ``keys`` that are in the table.
 
-        :raises Refused: when one of them is not the event that the file has.
+        :raises Failed: when one of them is not the event that the file has; other transactions may have been committed.
         """
         table, columns = self._table, segment.described_columns()
-        there = self._writer.rows(
-            "SELECT e.%s AS id, %s AS hash FROM %s e WHERE e.%s IN (%s)"
-            % (table.id, archive_rows.hash_sql(columns), table.sql, table.id, archive_rows.marks(keys)),
-            keys,
+        where, args = archive_rows.among(table, keys)
+        there = writer.rows(
+            "SELECT e.%s AS id, %s AS hash FROM %s e WHERE %s"
+            % (table.id, archive_rows.hash_sql(columns), table.sql, where),
+            args,
         )
         wanted = {str(key) for key in keys}
         place = [column.name for column in columns].index(str(table.key))
@@ -208,7 +238,7 @@ class Mover:
             hashes.update((str(row[place]), archive_rows.row_hash(row)) for row in rows if row[place] in wanted)
         other = [row["id"] for row in there if hashes.get(str(row["id"])) != row["hash"]]
         if other:
-            raise Refused(
+            raise Failed(
                 "%d events of %s are not what %s has of them, the first has the id %s. They were left alone."
                 % (len(other), table.label, segment.file, other[0]),
                 "Events never change: find out what wrote them. The file has them as they were when they were archived.",
@@ -222,27 +252,26 @@ class Mover:
                 continue
             self._prove(segment)
             columns = segment.described_columns()
-            for rows in self._archive.rows(segment, columns, self._settings.chunk_rows):
-                self._pause()
-                if self._stop.look():
-                    return
-                self.done.restored += self._in_transaction(self._restore_chunk, segment, rows)
+            if not self._each(
+                self._restore_chunk, segment, self._archive.rows(segment, columns, self._settings.chunk_rows)
+            ):
+                return
             segment.state = RESTORED
             self._archive.save()
             self.done.bytes += segment.bytes
 
-    def _restore_chunk(self, segment: Segment, rows: List[archive_rows.Row]) -> int:
+    def _restore_chunk(self, writer: Connection, segment: Segment, rows: List[archive_rows.Row]) -> int:
         columns = segment.described_columns()
         place = [column.name for column in columns].index(str(self._table.key))
         keys = archive_rows.keys(self._table, columns, [str(row[place]) for row in rows])
         wanted = archive_rows.digest(rows)
-        there, digest = archive_rows.digest_in_table(self._writer, self._table, columns, keys, "FOR UPDATE")
+        there, digest = archive_rows.digest_in_table(writer, self._table, columns, keys, "FOR UPDATE")
         if there == len(keys) and digest == wanted:
             return 0
-        present = {str(key) for key in (self._compare(segment, keys) if there else [])}
+        present = {str(key) for key in (self._compare(writer, segment, keys) if there else [])}
         missing = [row for row in rows if row[place] not in present]
-        archive_rows.insert(self._writer, self._table, columns, missing)
-        if archive_rows.digest_in_table(self._writer, self._table, columns, keys) != (len(keys), wanted):
+        archive_rows.insert(writer, self._table, columns, missing)
+        if archive_rows.digest_in_table(writer, self._table, columns, keys) != (len(keys), wanted):
             raise Failed(
                 "The events of %s did not come back as they are in %s; this transaction was undone."
                 % (self._table.label, segment.file),
@@ -250,26 +279,25 @@ class Mover:
             )
         return len(missing)
 
-    def _in_transaction(self, work: Callable[[Segment, Any], int], segment: Segment, events: Any) -> int:
-        """Run and commit; begun again when the server undid it for the sake of others."""
+    def _in_transaction(self, work: Callable[[Connection, Segment, Any], int], segment: Segment, part: Any) -> int:
+        """Run and commit on a free writer; begun again when the server undid it for the sake of others."""
+        writer = self._free.get()
         tries = 0
-        while True:
-            tries += 1
-            self._writer.rows("START TRANSACTION")
-            try:
-                done = work(segment, events)
-                self._writer.rows("COMMIT")
-                return done
-            except BaseException as error:
-                self._undo()
-                if not isinstance(error, SqlError) or error.code not in _AGAIN or tries == _TRIES:
-                    raise
-
-    def _undo(self) -> None:
         try:
-            self._writer.rows("ROLLBACK")
-        except SqlError:
-            return  # a broken connection has no transaction any more
+            while True:
+                tries += 1
+                writer.rows("START TRANSACTION")
+                try:
+                    done = work(writer, segment, part)
+                    writer.rows("COMMIT")
+                    return done
+                except BaseException as error:
+                    with contextlib.suppress(SqlError):  # a broken connection has no transaction any more
+                        writer.rows("ROLLBACK")
+                    if not isinstance(error, SqlError) or error.code not in _AGAIN or tries == _TRIES:
+                        raise
+        finally:
+            self._free.put(writer)
 
 
 def missing_events(connection: Connection, table: Table, archive: Archive, chunk_rows: int) -> int:

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..mysql.connection import Connection
 from .archive_rows import marks
-from .passes import key_range, within
-from .stores import Table
+from .passes import Range, key_range, within
+from .stores import Table, name_sql
 
 #: Aggregates looked at in one statement.
 AGGREGATES = 500
@@ -83,22 +83,8 @@ def decide(one: Aggregate, keep_latest: int) -> Tuple[Optional[Slice], str]:
     return (Slice(one.uuid, one.first, upto), "") if upto >= one.first else (None, NOTHING_OLD)
 
 
-def segments(slices: Iterable[Slice], rows: int) -> Iterator[List[Slice]]:
-    """Slices put together to about ``rows`` events, never more; a long one is divided."""
-    found: List[Slice] = []
-    room = rows
-    for one in slices:
-        first = one.first
-        while first <= one.last:
-            last = min(one.last, first + room - 1)
-            found.append(Slice(one.uuid, first, last))
-            room -= last - first + 1
-            first = last + 1
-            if not room:
-                yield found
-                found, room = [], rows
-    if found:
-        yield found
+#: A table of the session's own with the decisions, so that events go in the order of their ids: those of one aggregate lie far apart.
+_CUTS = "finaegis_archive_cuts"
 
 
 class Planner:
@@ -123,11 +109,6 @@ class Planner:
                 return
             after = part.upto
 
-    def slices(self) -> Iterator[Slice]:
-        for one, _reason in self.decisions():
-            if one is not None:
-                yield one
-
     def without_snapshot(self) -> int:
         """Aggregates that have events and no snapshot at all."""
         return int(
@@ -138,15 +119,40 @@ class Planner:
             )
         )
 
-    def ids(self, part: Sequence[Slice]) -> List[str]:
-        """The ids of the events of slices, in their order."""
-        where = " OR ".join(["e.aggregate_uuid = %s AND e.aggregate_version BETWEEN %s AND %s"] * len(part))
-        key = "e." + self._events.id
-        args = [value for one in part for value in (one.uuid, one.first, one.last)]
-        found = self._connection.value(
-            "SELECT GROUP_CONCAT(%s ORDER BY %s) FROM %s e WHERE %s" % (key, key, self._events.sql, where), args
+    def keep_decisions(self, session: Connection) -> None:
+        """Decide anew, and put what may go into a temporary table of ``session``, which ``next_ids`` asks."""
+        session.rows("DROP TEMPORARY TABLE IF EXISTS %s.%s" % (name_sql(self._events.schema), _CUTS))
+        session.rows(
+            "CREATE TEMPORARY TABLE %s.%s (PRIMARY KEY (aggregate_uuid)) SELECT aggregate_uuid, aggregate_version AS upto FROM %s "
+            "WHERE FALSE" % (name_sql(self._events.schema), _CUTS, self._events.sql)
         )
-        return found.split(",") if found else []
+        found: List[Any] = []
+        for one, _reason in self.decisions():
+            if one is not None:
+                found += [one.uuid, one.last]
+            if len(found) >= 2 * AGGREGATES:
+                self._keep(session, found)
+                found = []
+        if found:
+            self._keep(session, found)
+
+    def _keep(self, session: Connection, found: List[Any]) -> None:
+        values = ", ".join(["(%s, %s)"] * (len(found) // 2))
+        session.rows("INSERT INTO %s.%s VALUES %s" % (name_sql(self._events.schema), _CUTS, values), found)
+
+    def next_ids(self, session: Connection, after: Any, rows: int) -> List[str]:
+        """The ids of the next events that may go, at most ``rows``, in the order of the ids."""
+        if self._settled is None:
+            return []
+        key = "e." + self._events.id
+        where, args = within(key, Range(after, self._settled, False))
+        found = session.value(
+            f"SELECT GROUP_CONCAT(r.id ORDER BY r.id) FROM (SELECT STRAIGHT_JOIN {key} AS id FROM {self._events.sql} e "
+            f"JOIN {name_sql(self._events.schema)}.{_CUTS} c ON c.aggregate_uuid = e.aggregate_uuid "
+            f"WHERE {where} AND e.aggregate_version <= c.upto ORDER BY {key} LIMIT %s) r",
+            [*args, rows],
+        )
+        return str(found).split(",") if found else []
 
     def _aggregates(self, where: str, args: Sequence[Any]) -> Iterator[Aggregate]:
         table = self._snapshots

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 from ..core.errors import BadInput, Refused
 from ..mysql.connection import Connection
@@ -27,21 +27,25 @@ Row = Tuple[Optional[str], ...]
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """``type`` is the server's data type, in lower case."""
+    """``type`` is the server's data type, in lower case. ``plain`` is whether it needs no conversion, ``nullable`` whether it may be NULL;
+    where that is not known the slower way is taken.
+    """
 
     name: str
     type: str
-
-    @property
-    def value(self) -> str:
-        """SQL for the value as JSON has it: a number, or a text; bytes as hexadecimal digits."""
-        name = "e." + name_sql(self.name)
-        return name if self.type in _NUMBERS else self.text
+    plain: bool = False
+    nullable: bool = True
 
     @property
     def text(self) -> str:
+        """SQL for the value as text; bytes as hexadecimal digits."""
         name = "e." + name_sql(self.name)
         return "HEX(%s)" % name if self.type in _BYTES else "CAST(%s AS CHAR)" % name
+
+    @property
+    def hashed(self) -> str:
+        text = "e." + name_sql(self.name) if self.plain else self.text
+        return "COALESCE(%s, CHAR(0))" % text if self.nullable else text
 
     @property
     def mark(self) -> str:
@@ -55,11 +59,16 @@ def read_columns(connection: Connection, table: Table) -> List[Column]:
     :raises Refused: when one is of a type whose text is not the whole value.
     """
     rows = connection.rows(
-        "SELECT COLUMN_NAME AS name, LOWER(DATA_TYPE) AS type, UPPER(EXTRA) AS extra FROM information_schema.COLUMNS "
+        "SELECT COLUMN_NAME AS name, LOWER(DATA_TYPE) AS type, UPPER(EXTRA) AS extra, IS_NULLABLE = 'YES' AS nullable, "
+        "COALESCE(CHARACTER_SET_NAME, 'utf8mb4') = 'utf8mb4' AS plain FROM information_schema.COLUMNS "
         "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION",
         [table.schema, table.name],
     )
-    columns = [Column(row["name"], row["type"]) for row in rows if not _is_generated(row["extra"])]
+    columns = [
+        Column(row["name"], row["type"], bool(row["plain"]) and row["type"] not in _BYTES, bool(row["nullable"]))
+        for row in rows
+        if not _is_generated(row["extra"])
+    ]
     for column in columns:
         if column.type not in _NUMBERS | _TEXTS | _BYTES:
             raise Refused(
@@ -76,8 +85,7 @@ def _is_generated(extra: str) -> bool:
 
 
 def hash_sql(columns: Sequence[Column]) -> str:
-    texts = ", ".join("COALESCE(%s, CHAR(0))" % column.text for column in columns)
-    return "SHA2(CONCAT_WS(CHAR(31), %s), 256)" % texts
+    return "SHA2(CONCAT_WS(CHAR(31), %s), 256)" % ", ".join(column.hashed for column in columns)
 
 
 def row_hash(row: Row) -> str:
@@ -94,24 +102,25 @@ def digest_in_table(
     connection: Connection, table: Table, columns: Sequence[Column], ids: Sequence[Any], lock: str = ""
 ) -> Tuple[int, Optional[str]]:
     """How many of the events ``ids`` are there, and their digest in the order of the ids. ``lock`` may be ``FOR UPDATE``."""
+    where, args = among(table, ids)
     row = connection.rows(
-        "SELECT COUNT(*) AS n, SHA2(GROUP_CONCAT(%s ORDER BY e.%s SEPARATOR ''), 256) AS digest FROM %s e WHERE e.%s IN (%s) %s"
-        % (hash_sql(columns), table.id, table.sql, table.id, marks(ids), lock),
-        ids,
+        "SELECT COUNT(*) AS n, SHA2(GROUP_CONCAT(%s ORDER BY e.%s SEPARATOR ''), 256) AS digest FROM %s e WHERE %s %s"
+        % (hash_sql(columns), table.id, table.sql, where, lock),
+        args,
     )[0]
     return int(row["n"]), row["digest"]
 
 
 def lines(connection: Connection, table: Table, columns: Sequence[Column], ids: Sequence[Any]) -> bytes:
-    """The events ``ids``, one line of JSON each, in the order of the ids. The server writes them: Python would take three times as long.
+    """The events ``ids``, one line of JSON each, in the order of the ids: an array of the values as texts.
 
     :raises BadInput: when they are too large to be sent at once, or one of them is gone.
     """
-    pairs = ", ".join("%%s, %s" % column.value for column in columns)
+    where, args = among(table, ids)
     row = connection.rows(
-        "SELECT COUNT(*) AS n, GROUP_CONCAT(JSON_OBJECT(%s) ORDER BY e.%s SEPARATOR '\\n') AS found FROM %s e WHERE e.%s IN (%s)"
-        % (pairs, table.id, table.sql, table.id, marks(ids)),
-        [*(column.name for column in columns), *ids],
+        "SELECT COUNT(*) AS n, GROUP_CONCAT(JSON_ARRAY(%s) ORDER BY e.%s SEPARATOR '\n') AS found FROM %s e WHERE %s"
+        % (", ".join(column.text for column in columns), table.id, table.sql, where),
+        args,
     )[0]
     text = (row["found"] or "") + "\n"
     if not int(row["n"]) == len(ids) == text.count("\n"):
@@ -122,16 +131,16 @@ def lines(connection: Connection, table: Table, columns: Sequence[Column], ids: 
     return text.encode()
 
 
-def parse(line: bytes, columns: Sequence[Column]) -> Row:
-    """One line read back.
+def parse(lines_read: Sequence[bytes], columns: Sequence[Column]) -> List[Row]:
+    """Lines read back.
 
-    :raises ValueError: when it is no event with these columns.
+    :raises ValueError: when one is no event with these columns.
     """
-    event: Dict[str, Any] = json.loads(line)
-    if len(event) != len(columns):
-        raise ValueError("it has %d values, not %d" % (len(event), len(columns)))
-    values = [event[column.name] for column in columns]
-    return tuple([value if value is None or isinstance(value, str) else str(value) for value in values])
+    rows: List[List[Optional[str]]] = json.loads(b"[" + b",".join(lines_read) + b"]")
+    width = len(columns)
+    if len(rows) != len(lines_read) or not all(type(row) is list and len(row) == width for row in rows):
+        raise ValueError("it is not an array of %d texts" % width)
+    return [tuple(row) for row in rows]
 
 
 def insert(connection: Connection, table: Table, columns: Sequence[Column], rows: Sequence[Row]) -> None:
@@ -147,6 +156,23 @@ def keys(table: Table, columns: Sequence[Column], texts: Sequence[str]) -> List[
     """Ids as the server wants them: a number compared with a text would not use the index."""
     of = next(column.type for column in columns if column.name == table.key)
     return [int(text) for text in texts] if of in _NUMBERS else list(texts)
+
+
+def among(table: Table, ids: Sequence[Any]) -> Tuple[str, List[Any]]:
+    """The condition for ids in their order. Numbers that follow each other are a range: a server takes long over a long list."""
+    key = "e." + table.id
+    runs: List[List[Any]] = []
+    for number in ids:
+        if runs and isinstance(number, int) and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    single = [first for first, last in runs if first == last]
+    parts = ["%s BETWEEN %%s AND %%s" % key] * (len(runs) - len(single))
+    args = [value for run in runs if run[0] != run[1] for value in run]
+    if single:
+        parts.append("%s IN (%s)" % (key, marks(single)))
+    return "(%s)" % " OR ".join(parts), args + single
 
 
 def marks(values: Sequence[Any]) -> str:

@@ -177,18 +177,18 @@ class Archive:
         """The events of a file, some at a time. Whether it is the file that was written is known at its end."""
         seen = hashlib.sha256()
         gunzip = zlib.decompressobj(wbits=31)
-        rest, found = b"", []
+        rest = b""
+        whole: List[bytes] = []
         try:
             for part in self.storage.read(segment.file):
                 seen.update(part)
-                whole = (rest + gunzip.decompress(part)).split(b"\n")
+                whole += (rest + gunzip.decompress(part)).split(b"\n")
                 rest = whole.pop()
-                for line in whole:
-                    found.append(parse(line, columns))
-                    if len(found) == chunk_rows:
-                        yield found
-                        found = []
-        except (ValueError, KeyError, TypeError, zlib.error) as error:
+                while len(whole) >= chunk_rows:
+                    yield parse(whole[:chunk_rows], columns)
+                    del whole[:chunk_rows]
+            found = parse(whole, columns)
+        except (ValueError, TypeError, zlib.error) as error:
             raise self._bad(segment, "a line can't be read back (%s)" % error) from error
         if rest or not gunzip.eof:
             raise self._bad(segment, "it ends in the middle")

@@ -26,7 +26,7 @@ from .verify import settled
 SETTLE_SECONDS = 60
 #: An event that lies further ahead than this many seconds, ten years, has a wrong time and does not count as young.
 _AHEAD_SECONDS = 315360000
-_LIMITS = {"segment_rows": (100, 200000), "chunk_rows": (10, 10000), "compression_level": (1, 9)}
+_LIMITS = {"segment_rows": (100, 200000), "chunk_rows": (10, 10000), "compression_level": (1, 9), "workers": (1, 8)}
 _LEAST = {"keep_latest": 1, "older_than_days": 0, "max_events": 1, "max_seconds": 0, "max_lag_seconds": 0}
 
 
@@ -53,6 +53,7 @@ def archive_spec() -> Dict[str, Dict[str, Any]]:
         "chunk_rows": {"type": "int", "default": 1000},
         "segment_rows": {"type": "int", "default": 20000},
         "compression_level": {"type": "int", "default": 3},
+        "workers": {"type": "int", "default": 2},
     }
 
 
@@ -95,8 +96,8 @@ class Task:
             archive_guard.check_server(planner, of)
             replicas = archive_guard.Replicas(params, params["replicas"])
             stack.callback(replicas.close)
-            reader, writer = (stack.enter_context(_utc_session(params)) for _unused in range(2))
-            stop = Stop(self._budget, params["stop_file"], lambda: archive_guard.backup(writer, of))
+            reader, *writers = (stack.enter_context(_utc_session(params)) for _unused in range(1 + params["workers"]))
+            stop = Stop(self._budget, params["stop_file"], lambda: archive_guard.backup(writers[0], of))
 
             def pause() -> None:
                 if params["replicas"]:
@@ -113,7 +114,7 @@ class Task:
                 for (table, _snapshots), row, one in zip(pairs, rows, planners):
                     columns = archive_rows.read_columns(planner, table)
                     archive = self._archive(table)
-                    mover = Mover(reader, writer, table, columns, archive, self._settings(), stop, pause)
+                    mover = Mover(reader, writers, table, columns, archive, self._settings(), stop, pause)
                     try:
                         if one is not None:
                             mover.archive(one)
@@ -232,7 +233,7 @@ def _in_archive(archive: Archive) -> int:
 def _done(mover: Mover, archive: Archive) -> Dict[str, Any]:
     return {
         "went_on": mover.done.went_on,
-        "moved": mover.done.archived + mover.done.restored,
+        "moved": mover.done.moved,
         "files": len([one for one in archive.segments if one.state in (ARCHIVED, RESTORED, WRITTEN)]),
     }
 
@@ -245,6 +246,9 @@ def _utc_session(params: Dict[str, Any]) -> Connection:
             "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00', group_concat_max_len = 67108864, "
             "innodb_lock_wait_timeout = 10"
         )
+        # So that events are locked and not what is between and behind them. Statements in the binary log would not allow it.
+        if not int(connection.value("SELECT @@log_bin AND @@binlog_format = 'STATEMENT'")):
+            connection.rows("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     except BaseException:
         connection.close()
         raise

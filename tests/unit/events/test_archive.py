@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import BadInput, Failed
-from ansible_collections.finaegis.runbook.plugins.module_utils.events import archive_plan, archive_rows, archive_store
+from ansible_collections.finaegis.runbook.plugins.module_utils.events import (
+    archive_plan,
+    archive_rows,
+    archive_store,
+    stores,
+)
 from ansible_collections.finaegis.runbook.plugins.module_utils.events.archive_plan import Aggregate, Slice
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,17 +79,8 @@ def test_whatever_is_decided_the_aggregate_can_be_loaded_and_saved(
         assert state == "full"
 
 
-@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 40)), max_size=20), st.integers(1, 25))
-def test_files_hold_every_slice_once_and_are_full(sizes: list[tuple[int, int]], rows: int) -> None:
-    slices = [Slice(str(place), first, first + more) for place, (first, more) in enumerate(sizes)]
-    files = list(archive_plan.segments(slices, rows))
-    seen = [(one.uuid, version) for part in files for one in part for version in range(one.first, one.last + 1)]
-    assert seen == [(one.uuid, version) for one in slices for version in range(one.first, one.last + 1)]
-    assert [sum(one.events for one in part) for part in files[:-1]] == [rows] * (len(files) - 1)
-
-
 COLUMNS = [archive_rows.Column("id", "bigint"), archive_rows.Column("event_class", "varchar")]
-LINES = [b'{"event_class": "A\\n", "id": 1}', b'{"id": 2, "event_class": null}', b'{"id": 3, "event_class": "B"}']
+LINES = [b'["1", "A\\n"]', b'["2", null]', b'["3", "B"]']
 
 
 def archive(directory: Path, text: bytes, events: int = 3, change: bytes | None = None) -> archive_store.Archive:
@@ -103,7 +99,7 @@ def test_a_file_is_read_back_in_chunks(tmp_path: Path) -> None:
     proofs = one.prove(one.segments[0], "id", 2)
     assert [proof.ids for proof in proofs] == [["1", "2"], ["3"]]
     rows = [("1", "A\n"), ("2", None)]
-    assert [archive_rows.parse(line, COLUMNS) for line in LINES[:2]] == rows
+    assert archive_rows.parse(LINES[:2], COLUMNS) == rows
     assert proofs[0].digest == archive_rows.digest(rows)
     texts = [b"1\x1fA\n", b"2\x1f\0"]
     assert (
@@ -118,8 +114,8 @@ def test_a_file_is_read_back_in_chunks(tmp_path: Path) -> None:
         (b"\n".join(LINES), 3, None, "it ends in the middle"),
         (LINES[0] + b"\n{}\n", 2, None, "a line can't be read back"),
         (LINES[0] + b"\n{\n", 2, None, "a line can't be read back"),
-        (LINES[0] + b"\n[1, 2]\n", 2, None, "a line can't be read back"),
-        (LINES[0] + b'\n{"id": 2, "other": 1}\n', 2, None, "a line can't be read back"),
+        (LINES[0] + b'\n["2"]\n', 2, None, "a line can't be read back"),
+        (LINES[0] + b"\n2, 3\n", 2, None, "a line can't be read back"),
         (LINES[0] + b"\n", 1, gzip.compress(LINES[2] + b"\n"), "its SHA-256 is another one"),
         (LINES[0] + b"\n", 1, gzip.compress(LINES[0] + b"\n")[:-4], "it ends in the middle"),
         (LINES[0] + b"\n", 1, b"no gzip at all", "a line can't be read back"),
@@ -171,3 +167,17 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path) -> None
     with pytest.raises(Failed, match="No space left on device"):
         storage.write("events-000001.jsonl.gz", parts())
     assert storage.names() == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "where", "args"),
+    [
+        ([5], "(e.`id` IN (%s))", [5]),
+        ([1, 2, 3], "(e.`id` BETWEEN %s AND %s)", [1, 3]),
+        ([1, 2, 4, 7, 8], "(e.`id` BETWEEN %s AND %s OR e.`id` BETWEEN %s AND %s OR e.`id` IN (%s))", [1, 2, 7, 8, 4]),
+        (["a", "b"], "(e.`id` IN (%s, %s))", ["a", "b"]),
+    ],
+)
+def test_ids_that_follow_each_other_are_ranges(ids: list[int | str], where: str, args: list[int | str]) -> None:
+    table = stores.describe("bank", "stored_events", {}, None, {"PRIMARY": (True, ["id"])}, 0)
+    assert archive_rows.among(table, ids) == (where, args)
