@@ -18,8 +18,9 @@ TABLES = [
     aggregate_version BIGINT UNSIGNED NULL, event_version TINYINT UNSIGNED NOT NULL DEFAULT 1, event_class VARCHAR(255) NOT NULL,
     event_properties JSON NOT NULL, meta_data JSON NOT NULL, created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
     UNIQUE KEY versions (aggregate_uuid, aggregate_version), KEY (event_class), KEY (aggregate_uuid))""",
-    """CREATE TABLE transactions (id BIGINT UNSIGNED PRIMARY KEY AUTO_INCREMENT, account_id BIGINT UNSIGNED NOT NULL, uuid CHAR(36) NOT NULL,
-    amount BIGINT NOT NULL, kind VARCHAR(20) NOT NULL, created_at TIMESTAMP NULL, UNIQUE KEY (uuid), KEY (account_id, created_at))""",
+    """CREATE TABLE transactions (id BIGINT UNSIGNED PRIMARY KEY AUTO_INCREMENT, account_id BIGINT UNSIGNED NOT NULL,
+    uuid CHAR(36) NOT NULL, amount BIGINT NOT NULL, kind VARCHAR(20) NOT NULL,
+    created_at TIMESTAMP NULL, UNIQUE KEY (uuid), KEY (account_id, created_at))""",
     """CREATE TABLE ledger_entries (id BIGINT UNSIGNED PRIMARY KEY AUTO_INCREMENT, transaction_id BIGINT UNSIGNED NOT NULL,
     account_id BIGINT UNSIGNED NOT NULL, debit DECIMAL(20,4) NOT NULL, credit DECIMAL(20,4) NOT NULL, KEY (transaction_id),
     KEY (account_id))""",
@@ -36,16 +37,12 @@ def fill(connection: pymysql.connections.Connection, database: str, events: int 
     accounts = max(events // PER_ACCOUNT, 1)
     account = f"MOD(seq, {accounts}) + 1"
     at = "FROM_UNIXTIME(1700000000 + seq)"
-    properties = (
-        "CONCAT('{\"money\":{\"amount\":', MOD(seq, 100000), '},\"hash\":{\"hash\":\"', SHA2(seq, 512), '\"}}')"
-    )
+    properties = 'CONCAT(\'{"money":{"amount":\', MOD(seq, 100000), \'},"hash":{"hash":"\', SHA2(seq, 512), \'"}}\')'
     meta = (
-        "CONCAT('{\"aggregate-root-uuid\":\"', u, '\",\"aggregate-root-version\":', v, ',\"created-at\":\"', at, "
+        'CONCAT(\'{"aggregate-root-uuid":"\', u, \'","aggregate-root-version":\', v, \',"created-at":"\', at, '
         "'\",\"stored-event-id\":', seq, '}')"
     )
-    numbers = (
-        f"SELECT seq, {uuid(account)} AS u, (seq - 1) DIV {accounts} + 1 AS v, {at} AS at FROM seq_1_to_{events}"
-    )
+    numbers = f"SELECT seq, {uuid(account)} AS u, (seq - 1) DIV {accounts} + 1 AS v, {at} AS at FROM seq_1_to_{events}"
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4")
         cursor.execute(f"USE `{database}`")

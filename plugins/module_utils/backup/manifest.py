@@ -20,8 +20,7 @@ SUFFIX = ".manifest.json"
 class Part:
     """One object of a backup, ``file`` relative to where the manifest lies; sizes in bytes, ``sha256`` of the object as it is stored.
 
-    ``role`` is ``whole`` (everything), or of a backup in several parts ``tables`` (their definitions without keys' effects: to be loaded
-    first), ``rows`` (side by side, in any order) and ``objects`` (views, triggers, routines, events: last).
+    ``role`` is ``whole``: everything is in it. Other roles may come with a later format.
     """
 
     file: str
