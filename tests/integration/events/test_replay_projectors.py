@@ -252,10 +252,10 @@ class Killed:
 
     def __init__(self, bank: ReplayBank, seed: int) -> None:
         self.bank, self.chance = bank, random.Random(seed)
-        (bank.home / "slow").write_text("6000")
+        (bank.home / "slow").write_text("4000")
 
     def moment(self) -> float:
-        return self.chance.uniform(0.4, 1.2)
+        return self.chance.uniform(0.2, 1.0)
 
     def finish(self) -> dict[str, Any]:
         """The run that is not killed."""
