@@ -12,7 +12,7 @@ import re
 import signal
 import tempfile
 import time
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from ..core.errors import BadInput, Failed, Refused, RunbookError, TimedOut, Unavailable
 from ..core.times import iso
@@ -64,10 +64,11 @@ def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     storage = open_storage(place, params)
     storage.check()
     spool_parent = _spool_parent(params, storage)
-    with tempfile.TemporaryDirectory(prefix="finaegis-gpg-") as home:
+    leavings = _leavings(storage, {spool_parent, tempfile.gettempdir()}, check_mode)
+    # GnuPG wants a home even to encrypt.
+    with spools.spool(tempfile.gettempdir()) if params["encrypt_to"] else contextlib.nullcontext("") as home:
         encryption = programs.encryption(params["encrypt_to"], home)
         name = _name(name, params, engine, encryption, start)
-        leavings = _leavings(storage, spool_parent, check_mode)
         existing = _existing(storage, name, params)
         if existing is not None:
             result = _result(storage, existing, False, [], 0.0, params, check_mode)
@@ -87,11 +88,11 @@ def _spool_parent(params: Dict[str, Any], storage: Storage) -> str:
     return storage.place if storage.free_bytes() is not None else tempfile.gettempdir()
 
 
-def _leavings(storage: Storage, spool_parent: str, check_mode: bool) -> Dict[str, List[str]]:
-    if check_mode:
-        return {"removed_leftovers": storage.leftovers() + spools.leftovers(spool_parent), "completed_leftovers": []}
-    removed, completed = proof.clean(storage)
-    return {"removed_leftovers": removed + spools.clean(spool_parent), "completed_leftovers": completed}
+def _leavings(storage: Storage, spool_parents: Set[str], check_mode: bool) -> Dict[str, List[str]]:
+    removed, completed = (storage.leftovers(), []) if check_mode else proof.clean(storage)
+    for parent in sorted(spool_parents):
+        removed += spools.leftovers(parent) if check_mode else spools.clean(parent)
+    return {"removed_leftovers": removed, "completed_leftovers": completed}
 
 
 def _name(
