@@ -83,17 +83,20 @@ class LogicalRestore:
         return restored
 
     def _load_dump(self, loader: Loader) -> None:
-        part = self._manifest.parts[0]
-        with opened(self._storage, part, self._commands) as source:
+        with opened(self._storage, self._manifest.parts[0], self._commands) as source:
             lines = Lines(source.out)
             try:
                 loader.load_whole(lines)
-            finally:
-                # Also after a refusal: damage explains it, and comes first.
-                for _line in lines:
-                    pass
-                if self._whole(source):
-                    self._judge_text(part, lines)
+            except RunbookError:
+                self._read_on(source, lines)  # damage explains a refusal, and comes first
+                raise
+            self._read_on(source, lines)
+
+    def _read_on(self, source: Opened, lines: Lines) -> None:
+        for _line in lines:
+            pass
+        if self._whole(source):
+            self._judge_text(self._manifest.parts[0], lines)
 
     def _load_mydumper(self, loader: Loader) -> None:
         directory = tempfile.mkdtemp(dir=self._work_dir)

@@ -77,6 +77,12 @@ def _plan(params: Dict[str, Any], ladder: judge.Ladder, now: float) -> Plan:
     if backup is None:
         raise BadInput("There is nothing to restore: %s." % "; ".join(absent), "Check src; nothing was done.")
     manifest = backup.manifest
+    if manifest.engine == "physical":
+        raise BadInput(
+            "%s is a copy of a whole server, which can't be loaded into a running one." % manifest.file,
+            "Unpack it into an empty data directory, prepare it with the backup program, and start a server on it; or restore a "
+            "backup of the engine dump or mydumper. Nothing was done.",
+        )
     wanted = {"database": params["database"], "environment": params["environment"]}
     problems = judge.identity(backup, name or manifest.file, wanted, params["max_age_seconds"], now)
     if not ladder.step("L0", problems, "Nothing was changed."):

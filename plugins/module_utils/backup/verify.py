@@ -49,6 +49,8 @@ def run(params: Dict[str, Any], check_mode: bool, invariants: Invariants) -> Dic
     """Verify as the options say; in check mode all but the writing of the proof."""
     began = time.time()
     loss_at = judge.moment(params["loss_at"], "loss_at") if params["loss_at"] else began
+    if params["until"] and LEVELS.index(params["require_level"]) < LEVELS.index("L3"):
+        raise BadInput("until needs require_level L3 or more: only data that are proven are brought forward.")
     place, name = split(params["src"])
     storage = open_storage(place, params)
     storage.check()

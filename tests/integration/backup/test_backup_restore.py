@@ -107,6 +107,33 @@ def test_restored_is_the_same_to_the_row_and_refused_when_there_is_something(
     assert tables(server, "copy") == tables(server, "origin")
 
 
+BAD_INPUT: list[tuple[dict[str, Any], str]] = [
+    ({"src": "/nowhere/b"}, "/nowhere does not exist"),
+    ({"database": "shop"}, "it is of the database 'origin', not 'shop'"),
+    ({"until": "latest"}, "is broken"),
+    ({"until": "noon"}, "until is 'noon'"),
+    ({"proven": True, "src": ""}, "no such proven backup"),
+    ({"login_password": "wrong"}, "Access denied"),
+]
+
+
+@pytest.mark.parametrize("wrong", BAD_INPUT, ids=[said for _, said in BAD_INPUT])
+def test_bad_input_is_clear_and_changes_nothing(
+    server: MysqlServer, backup: Path, wrong: tuple[dict[str, Any], str]
+) -> None:
+    more, said = wrong
+    with pytest.raises(RunbookError, match=said):
+        restore(server, backup, **{**more, "src": more.get("src", str(backup)) or f"{backup.parent}/"})
+    assert sql(server, "SHOW DATABASES LIKE 'copy'") == []
+
+
+def test_a_physical_backup_is_refused(server: MysqlServer, backup: Path) -> None:
+    handmade.remanifest(backup, engine="physical")
+    with pytest.raises(RunbookError, match="copy of a whole server"):
+        restore(server, backup)
+    assert sql(server, "SHOW DATABASES LIKE 'copy'") == []
+
+
 def test_a_bad_backup_changes_nothing(server: MysqlServer, backup: Path) -> None:
     sql(server, "CREATE DATABASE copy", "CREATE TABLE copy.precious (a INT)", "INSERT INTO copy.precious VALUES (1)")
     data = bytearray(backup.read_bytes())

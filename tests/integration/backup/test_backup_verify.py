@@ -369,6 +369,7 @@ def verify_server() -> Any:
 BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"src": "/nowhere/"}, "does not exist"),
     ({"src": "s3://B/"}, "is no S3 address"),
+    ({"until": "latest", "require_level": "L1"}, "until needs require_level L3"),
     ({"loss_at": "noon"}, "loss_at is 'noon'"),
     ({"events": {"nonsense": 1}}, "The option events is wrong"),
     ({"scratch_dir": "/nowhere"}, "is no directory"),
