@@ -169,7 +169,7 @@ tables:
     - Each table. C(aggregates) and C(events) are what the plan moves, C(moved) what was moved in this run; in check mode that is 0.
     - C(kept) says how many aggregates keep all their events, by the reason.
     - C(went_on) are events of files that an earlier run wrote and did not finish with; C(files) are those of the archive.
-  returned: when the stores could be read
+  returned: success, and when it failed after something was moved
   type: list
   elements: dict
   sample:

@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import hashlib
 import os
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
@@ -95,7 +96,7 @@ class Mover:
         self._free: SimpleQueue[Connection] = SimpleQueue()
         for writer in writers:
             self._free.put(writer)
-        self._workers = len(writers)
+        self._workers, self._counting = len(writers), threading.Lock()
         self._archive, self._settings, self._stop, self._pause = archive, settings, stop, pause
         self.done = Done()
 
@@ -177,25 +178,20 @@ class Mover:
 
         Two at a time share the wait for the disk, of which a small transaction mostly consists.
         """
-        running: Deque[Future[int]] = collections.deque()
+        running: Deque[Future[None]] = collections.deque()
+        stopped = False
         with ThreadPoolExecutor(self._workers) as pool:
             for part in parts:
                 self._pause()
-                if self._stop.look():
+                stopped = self._stop.look()
+                if stopped:
                     break
                 if len(running) == self._workers:
-                    self._count(running.popleft().result())
+                    running.popleft().result()
                 running.append(pool.submit(self._in_transaction, work, segment, part))
-            else:
-                while running:
-                    self._count(running.popleft().result())
-                return True
-            while running:
-                self._count(running.popleft().result())
-        return False
-
-    def _count(self, events: int) -> None:
-        self.done.moved += events
+            for one in running:
+                one.result()
+        return not stopped
 
     def _delete_chunk(self, writer: Connection, segment: Segment, proof: Proof) -> int:
         """Delete those of the events that are still there, provided each is what was read back from the file."""
@@ -206,8 +202,8 @@ class Mover:
             return 0
         if there != len(keys) or digest != proof.digest:
             keys = self._compare(writer, segment, keys)
-        where, args = archive_rows.among(self._table, keys)
-        writer.rows("DELETE e FROM %s e WHERE %s" % (self._table.sql, where), args)
+        where, args = archive_rows.among(self._table, keys, alias="")
+        writer.rows("DELETE FROM %s WHERE %s" % (self._table.sql, where), args)
         gone = int(writer.value("SELECT ROW_COUNT()"))
         if gone != len(keys):
             raise Failed("%d events were to be deleted from %s, not %d." % (len(keys), self._table.label, gone))
@@ -279,7 +275,7 @@ class Mover:
             )
         return len(missing)
 
-    def _in_transaction(self, work: Callable[[Connection, Segment, Any], int], segment: Segment, part: Any) -> int:
+    def _in_transaction(self, work: Callable[[Connection, Segment, Any], int], segment: Segment, part: Any) -> None:
         """Run and commit on a free writer; begun again when the server undid it for the sake of others."""
         writer = self._free.get()
         tries = 0
@@ -290,7 +286,9 @@ class Mover:
                 try:
                     done = work(writer, segment, part)
                     writer.rows("COMMIT")
-                    return done
+                    with self._counting:
+                        self.done.moved += done
+                    return
                 except BaseException as error:
                     with contextlib.suppress(SqlError):  # a broken connection has no transaction any more
                         writer.rows("ROLLBACK")

@@ -158,9 +158,9 @@ def keys(table: Table, columns: Sequence[Column], texts: Sequence[str]) -> List[
     return [int(text) for text in texts] if of in _NUMBERS else list(texts)
 
 
-def among(table: Table, ids: Sequence[Any]) -> Tuple[str, List[Any]]:
+def among(table: Table, ids: Sequence[Any], alias: str = "e.") -> Tuple[str, List[Any]]:
     """The condition for ids in their order. Numbers that follow each other are a range: a server takes long over a long list."""
-    key = "e." + table.id
+    key = alias + table.id
     runs: List[List[Any]] = []
     for number in ids:
         if runs and isinstance(number, int) and number == runs[-1][1] + 1:

@@ -10,7 +10,7 @@ import os
 import re
 from typing import Any, Dict, List, Optional, Tuple
 
-from ..core.errors import BadInput, Refused
+from ..core.errors import BadInput, Refused, RunbookError
 from ..mysql.connection import Connection, connect
 from . import archive_guard, archive_rows
 from .archive import Mover, Settings, Stop, missing_events
@@ -120,8 +120,11 @@ class Task:
                             mover.archive(one)
                         else:
                             mover.restore()
-                    finally:
                         row.update(_done(mover, archive))
+                    except RunbookError as error:
+                        row.update(_done(mover, archive))
+                        error.data.update(tables=rows, changed=any(each["moved"] for each in rows))
+                        raise
             return self._result(pairs, rows, started, stop.reason)
 
     def _checked(self, planner: Connection, found: Found, table: Table) -> Tuple[Table, Optional[Table]]:

@@ -95,7 +95,7 @@ def test_a_round_trip_through_ansible(captured: Captured, store: str, dest: Path
     before, sum_before, may_go = rows(captured, store), checksum(captured, store), covered(captured, store)
     task = {
         "finaegis.runbook.event_archive": {
-            **captured.server.options, "login_db": store, "tables": ["stored_events"], "dest": str(dest), "keep_latest": 1,
+            **captured.server.options, "schemas": [store], "tables": ["stored_events"], "dest": str(dest), "keep_latest": 1,
         }
     }  # fmt: skip
     back = {"finaegis.runbook.event_archive": {**task["finaegis.runbook.event_archive"], "state": "restored"}}
@@ -344,13 +344,15 @@ def test_a_file_that_is_no_longer_what_was_written_is_never_used(captured: Captu
 
 def test_an_id_that_is_somebody_elses_now_is_left_alone(captured: Captured, store: str, dest: Path) -> None:
     move(captured, store, dest)
-    number = archived_ids(dest)[0]
+    number, left = archived_ids(dest)[0], len(rows(captured, store)) + 1
     captured.run(
         captured.server, store,
         f"INSERT INTO stored_events SELECT {number}, NULL, NULL, 1, 'X', '{{}}', '{{}}', NOW() FROM DUAL",
     )  # fmt: skip
-    with pytest.raises(Failed, match=f"the first has the id {number}"):
+    with pytest.raises(Failed, match=f"the first has the id {number}") as failed:
         move(captured, store, dest, state="restored")
+    # What was done before is told: a role must not take it for a refusal.
+    assert failed.value.data["tables"][0]["moved"] == len(rows(captured, store)) - left
     assert captured.run(captured.server, store, f"SELECT event_class FROM stored_events WHERE id = {number}") == (
         ("X",),
     )

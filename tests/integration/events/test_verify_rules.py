@@ -351,6 +351,19 @@ def test_times_without_a_zone_are_of_the_application(captured: Captured) -> None
     assert {one["check"] for one in elsewhere["anomalies"]} == {"created_at_future"}
 
 
+def test_the_event_before_a_range_counts_also_when_ids_are_missing(captured: Captured) -> None:
+    """The range up to 1000 ends with an id that is not there; the event before 1001 is 998, half an hour later."""
+    changes = (
+        "DELETE FROM stored_events WHERE id IN (999, 1000)",
+        "UPDATE stored_events SET created_at = created_at + INTERVAL 30 MINUTE WHERE id = 998",
+    )
+    store = captured.copy(captured.server, "hole_store", *changes)
+    asked = {"login_db": store, "checks": ["created_at_order"], "chunk_rows": 1000, **captured.server.options}
+    options = ArgumentSpecValidator(event_store_verify.argument_spec()).validate(asked).validated_parameters
+    result = verify_task.run(options, True)
+    assert [sample["id"] for one in result["anomalies"] for sample in one["samples"]] == [1001]
+
+
 def test_workers_and_ranges_change_nothing(either_server: MysqlServer, captured: Captured) -> None:
     faults = [
         "UPDATE stored_events SET event_version = 0 WHERE id % 400 = 0",
