@@ -138,7 +138,7 @@ def parse(lines_read: Sequence[bytes], columns: Sequence[Column]) -> List[Row]:
     """
     rows: List[List[Optional[str]]] = json.loads(b"[" + b",".join(lines_read) + b"]")
     width = len(columns)
-    if len(rows) != len(lines_read) or not all(type(row) is list and len(row) == width for row in rows):
+    if len(rows) != len(lines_read) or not all(isinstance(row, list) and len(row) == width for row in rows):
         raise ValueError("it is not an array of %d texts" % width)
     return [tuple(row) for row in rows]
 
