@@ -15,10 +15,11 @@ from ..core.waiting import wait_until
 from ..mysql.connection import Connection
 from . import replay_activate, replay_php, replay_schema
 from .replay_activate import Record, held, read_record, write_record
-from .replay_app import Application
+from .replay_app import Application, Facts
 from .replay_aside import Ground
 from .replay_compare import Comparison, Drift
 from .replay_engines import arguments, judge
+from .replay_plan import Scope
 from .replay_schema import Names, copy_statement, run_sql
 from .replay_writers import Blocked, Writers, queued
 
@@ -38,23 +39,23 @@ class Replayed:
     drifts: List[Drift]
 
 
-def refuse_projectors(ground: Ground) -> None:
+def refuse_projectors(params: Dict[str, Any], facts: Facts, scope: Scope) -> None:
     """:raises Refused: when applying the events to what is there would count them twice."""
-    known, told = ground.facts.projectors, {name.lstrip("\\") for name in ground.params["idempotent"]}
-    for name in ground.scope.projectors:
+    told = {name.lstrip("\\") for name in params["idempotent"]}
+    for name in scope.projectors:
         if name in told:
             continue
-        if ground.scope.is_partial:
+        if scope.is_partial:
             raise Refused(
                 "%s would apply a part of the events again, on top of what they did before." % name,
                 "List it in idempotent if that is harmless (it sets values and adds to none), or use strategy aside.",
             )
-        if not known[name]["reset"]:
+        if not facts.projectors[name]["reset"]:
             raise Refused(
                 "%s has no resetState: its tables are not emptied, so what it adds would be counted twice." % name,
                 "List it in idempotent if it only sets values, or use strategy aside, which begins with empty tables.",
             )
-    if ground.facts.catch_exceptions:
+    if facts.catch_exceptions:
         raise Refused(
             "The application's catch_exceptions is on: the package would pass over events that fail, and say nothing.",
             "Set EVENT_PROJECTOR_CATCH_EXCEPTIONS=false, or use strategy aside, which counts them.",
@@ -67,9 +68,6 @@ def replay(ground: Ground) -> Replayed:
     :raises Failed: when it did not do what it should; the tables are then as they were before.
     """
     connection, names, tables = ground.connection, ground.names, ground.scope.tables
-    refuse_projectors(ground)
-    replay_activate.refuse_running(ground)
-    replay_activate.refuse_queues(ground.params, ground.scope.projectors, ground.facts)
     replay_activate.refuse_old(connection, names)
     blocked = Blocked(ground.params["max_blocked_seconds"])
     upto = ground.head()

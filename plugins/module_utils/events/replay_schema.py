@@ -315,7 +315,7 @@ def guest(
     user, password, own = user_name(params, names), params["replay_password"], params["replay_user"] is None
     account = "'%s'@'%%'" % user.replace("'", "''")
     if own:
-        password = secrets.token_urlsafe(24)
+        password = secrets.token_urlsafe(24) + "aA1-"  # some of every kind, for servers that insist
         run_sql(connection, "DROP USER IF EXISTS " + account)
         connection.rows("CREATE USER %s IDENTIFIED BY %%s" % account.replace("%", "%%"), [password])
     try:

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List, Optional
 from ..core import verdict
 from ..core.errors import BadInput
 from ..core.verdict import CRITICAL, OK, UNKNOWN, Finding
-from ..mysql.connection import login
+from ..mysql.connection import login, server
 from ..mysql.login import resolve
 from ..transport.base import make
 from . import replay_activate, replay_counts, replay_in_place, replay_plan, replay_schema
@@ -41,6 +41,8 @@ def site_of(params: Dict[str, Any], check_mode: bool) -> Iterator[Site]:
     with login(admin) as connection:
         # It lasts as long as a replay may, for the lock lives in it.
         connection.rows("SET SESSION sql_mode = '', time_zone = '+00:00', wait_timeout = 2419200")
+        if not server(connection).is_mariadb:  # MySQL keeps what it tells of a table for a day
+            connection.rows("SET SESSION information_schema_stats_expiry = 0")
         with replay_schema.one_at_a_time(connection, names):
             if not check_mode:
                 replay_in_place.recover(app, connection, names, params)
@@ -59,7 +61,9 @@ def ground_of(site: Site) -> Ground:
     if store.name in scope.tables:
         raise BadInput("projection_tables names %s, the event store itself." % store.name)
     replay_schema.refuse_tables(connection, names, scope.tables, params["activate"])
-    if params["activate"]:
+    if params["strategy"] == "in_place":
+        replay_in_place.refuse_projectors(params, facts, scope)
+    if params["activate"] or params["strategy"] == "in_place":
         replay_activate.refuse_running(site)
         replay_activate.refuse_queues(params, scope.projectors, facts)
     replay_counts.refuse_archived(connection, names, store)
@@ -108,8 +112,6 @@ def planned(ground: Ground) -> Dict[str, Any]:
     """What a replay would do, with the time it would take by a measured sample."""
     classes = ground.by_class(ground.head())
     state = replay_schema.read_state(ground.connection, ground.names)
-    if ground.params["strategy"] == "in_place":
-        replay_in_place.refuse_projectors(ground)
     each = sample(ground)
     return {
         **_common(ground),
