@@ -207,7 +207,8 @@ class Comparison:
         parts = ", ".join(
             "IFNULL(CONCAT(LENGTH({0}), ':', {0}), 'n')".format(_name(name)) for name in self._shape.columns
         )
-        number = f"CAST(CONV(LEFT(MD5(CONCAT_WS(',', {parts})), 15), 16, 10) AS UNSIGNED)"
+        # MySQL 9.6 and later have no MD5 of their own any more.
+        number = f"CAST(CONV(LEFT(SHA2(CONCAT_WS(',', {parts}), 256), 15), 16, 10) AS UNSIGNED)"
         sql = f"SELECT COUNT(*) AS n, SUM({number}) AS s FROM {side}{self._conditions(where)}"
         row = self._db.rows(sql, args + self._args)[0]
         return int(row["n"]), row["s"]
