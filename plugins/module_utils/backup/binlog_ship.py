@@ -14,6 +14,7 @@ import datetime
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -27,7 +28,7 @@ from ..mysql import option_file
 from ..mysql.dialect import Server
 from ..mysql.login import Login, client_options, resolve
 from . import binlog_file, binlog_plan, catalogue
-from .catalogue import BINLOG, Binlog
+from .catalogue import BINLOG, BINLOG_RECORD, Binlog
 from .programs import ENCRYPTION_SUFFIXES, SUFFIXES, compressor_argv, encryption
 from .programs import level as compression_level
 from .scratch import PrivateDir, ends_when_asked, sweep
@@ -35,6 +36,7 @@ from .storage import CHUNK, Storage, open_storage
 
 #: Up to when the archive holds everything: ``{until, file, position, server}``; ``file`` and ``position`` are where the server was then.
 COVERED = BINLOG + "covered.json"
+_LOG = re.compile(r"^%s(.+?\.\d+)(?:\.|$)" % re.escape(BINLOG))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,15 +57,15 @@ def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     began = time.time()
     storage = open_storage(params["dest"], params)
     storage.check()
-    known = catalogue.read(storage)
     covered = read_covered(storage)
     login = resolve(params)
     with ends_when_asked("The archiving"), mysql.connect(dict(params, login_db=None)) as connection:
         server = mysql.server(connection)
         looked = time.time()
         source = look(connection, server)
-        _refuse_foreign(known.binlogs, covered, source, storage)
-        binlog_plan.to_ship(source.logs, known.binlogs)
+        known = archived(storage, source)
+        _refuse_foreign(known, covered, source, storage)
+        binlog_plan.to_ship(source.logs, known)
         since = seconds(covered)
         idle = covered is not None and (covered["file"], covered["position"]) == (source.file, source.position)
         rotate = not idle and binlog_plan.must_rotate(
@@ -74,19 +76,24 @@ def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
             connection.rows("FLUSH BINARY LOGS")
             after = look(connection, server)
         logs = [*source.logs, (_successor(source.file), 0)] if rotate and check_mode else after.logs
-        planned = binlog_plan.to_ship(logs, known.binlogs)
+        planned = binlog_plan.to_ship(logs, known)
         shipped: List[Binlog] = []
         if rotate or idle:
             # Everything that was written before we looked is in logs that are closed now.
-            covered = {"until": iso(source.now), "file": after.file, "position": after.position, "server": source.server}
+            covered = {
+                "until": iso(source.now),
+                "file": after.file,
+                "position": after.position,
+                "server": source.server,
+            }
         if not check_mode:
             sweep(params["work_dir"])
             shipped = _ship(params, storage, server, login, source.server, planned)
-            known = catalogue.read(storage)
+            known = archived(storage, after)
             if covered and (rotate or idle):
                 storage.put(COVERED, json.dumps(covered).encode())
     now = source.now + time.time() - looked
-    findings = binlog_plan.judge_archive(known.binlogs, seconds(covered), now, params["max_age_seconds"])
+    findings = binlog_plan.judge_archive(known, seconds(covered), now, params["max_age_seconds"])
     return {
         "changed": rotate or bool(planned),
         "rotated": rotate,
@@ -94,10 +101,10 @@ def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         "shipped_bytes": sum(one.size_bytes for one in shipped),
         "active": after.file,
         "covered_until": covered["until"] if covered else None,
-        "archived": len(known.binlogs),
+        "archived": len(known),
         "seconds": round(time.time() - began, 3),
-        "diff": {"before": {"logs": len(known.binlogs) - len(shipped)},
-                 "after": {"logs": len(known.binlogs) - len(shipped) + len(planned)}},
+        "diff": {"before": {"logs": len(known) - len(shipped)},
+                 "after": {"logs": len(known) - len(shipped) + len(planned)}},
         **summary(findings),
     }  # fmt: skip
 
@@ -112,6 +119,28 @@ def look(connection: mysql.Connection, server: Server) -> Source:
     logs = [(str(row["Log_name"]), int(row["File_size"])) for row in connection.rows("SHOW BINARY LOGS")]
     moment = now.replace(tzinfo=datetime.timezone.utc).timestamp()
     return Source(logs, str(place["File"]), int(place["Position"]), str(connection.value("SELECT @@server_id")), moment)
+
+
+def archived(storage: Storage, source: Source) -> List[Binlog]:
+    """What is archived. Records are read of the newest log and of those that the server still has; of older ones, which were judged when
+    they were shipped, the listing is enough: this runs every minute, and there are hundreds a day.
+    """
+    names = [stored.name for stored in storage.list(BINLOG)]
+    records = [name for name in names if name.endswith(BINLOG_RECORD) and name[: -len(BINLOG_RECORD)] in names]
+    logs = {name: found.group(1) for name in records for found in [_LOG.match(name)] if found}
+    newest = max(logs, key=lambda name: binlog_plan.number(logs[name]), default="")
+    still = {name for name, unused in source.logs}
+    wanted = [name for name in logs if logs[name] in still or name == newest]
+    read, broken = catalogue.read_binlogs(storage, [*wanted, *(name[: -len(BINLOG_RECORD)] for name in wanted)])
+    if newest in broken:
+        raise Failed(broken[newest], "Remove it together with its log, so that the log is shipped again.")
+    server = next((one.server for one in read if one.name == logs.get(newest)), source.server)
+    older = [
+        Binlog(logs[name], name[: -len(BINLOG_RECORD)], server, 0, "", 4, 0, True)
+        for name in logs
+        if name not in wanted
+    ]
+    return sorted([*older, *read], key=lambda one: one.number)
 
 
 def read_covered(storage: Storage) -> Optional[Dict[str, Any]]:

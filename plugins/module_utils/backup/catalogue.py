@@ -155,7 +155,7 @@ def read(storage: Storage, database: Optional[str] = None, environment: Optional
         if database in (None, manifest.database) and environment in (None, manifest.environment):
             backups.append(Backup(manifest, objects[name], proofs, missing))
     backups.sort(key=lambda backup: (backup.at, backup.manifest.file))
-    binlogs, broken = _binlogs(storage, list(objects))
+    binlogs, broken = read_binlogs(storage, list(objects))
     unreadable.update(broken)
     strays = [
         stored
@@ -250,7 +250,7 @@ def _proofs(storage: Storage, manifest: Manifest, names: List[str]) -> Tuple[Lis
     return found, broken
 
 
-def _binlogs(storage: Storage, names: List[str]) -> Tuple[List[Binlog], Dict[str, str]]:
+def read_binlogs(storage: Storage, names: List[str]) -> Tuple[List[Binlog], Dict[str, str]]:
     found, broken = [], {}
     for name in sorted(one for one in names if one.startswith(BINLOG) and one.endswith(BINLOG_RECORD)):
         try:
