@@ -13,7 +13,7 @@ from . import care
 from .care import Policy, Row
 from .connection import Connection, SqlError
 from .dialect import Server
-from .processlist import Process, Transaction
+from .processlist import WHAT_TO_DO, Process
 from .read import Reader
 from .tables import Disk, Settings, Table, choose, missing
 from .tables_read import read_settings, read_tables
@@ -67,27 +67,20 @@ def refuse(
 def blockers(connection: Connection, server: Server, policy: Policy) -> List[Process]:
     """Connections whose transactions or locks are too old.
 
-    :raises Refused: when the user may not see them.
+    :raises Refused: when they can't be known.
     """
     snapshot = Reader(connection, server).snapshot()
-    if not snapshot.complete:
+    if snapshot.unknown:
         raise Refused(
-            "Open transactions at %s can't be seen without the PROCESS privilege, so it can't be told whether a rebuild would "
-            "stop other statements. Nothing was done." % connection.place,
-            "Grant this user PROCESS, or leave optimize out of operations.",
+            "It can't be told at %s whether a rebuild would stop other statements: %s. Nothing was done."
+            % (connection.place, snapshot.unknown),
+            "%s Or leave optimize out of operations." % WHAT_TO_DO[snapshot.unknown],
         )
     others = [each for each in snapshot.processes if each.id != snapshot.own_id]
-    return care.blockers(others + _without_connection(connection), policy)
-
-
-def _without_connection(connection: Connection) -> List[Process]:
-    """Transactions that no connection owns any more: prepared with XA, or left by a crash. They keep their locks."""
-    rows = connection.rows(
-        "SELECT TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS seconds, trx_rows_modified AS changed, trx_rows_locked AS locked"
-        " FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0"
-    )
-    found = [Transaction(int(row["seconds"] or 0), int(row["changed"]), int(row["locked"])) for row in rows]
-    return [Process(0, "", "", None, "no connection", each.seconds, transaction=each) for each in found]
+    ownerless = [
+        Process(0, "", "", None, "no connection", each.seconds, transaction=each) for each in snapshot.ownerless
+    ]
+    return care.blockers(others + ownerless, policy)
 
 
 def apply(

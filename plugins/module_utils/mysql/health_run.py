@@ -18,6 +18,7 @@ from .dialect import Server
 from .enter import enter
 from .health import Limits
 from .health_read import read_channels, read_connections, read_statements, read_variables, read_waits
+from .processlist import WHAT_TO_DO
 from .read import Reader
 from .tables_read import count_hidden, read_tables
 from .waits import tree
@@ -110,11 +111,12 @@ class Examination:
     def _look_at_sessions(self, wanted: List[str]) -> None:
         snapshot = Reader(self._connection, self._server).snapshot()
         keys = {health.TRANSACTIONS: "transactions", health.LOCKS: "lock_waits"}
-        if not snapshot.complete:
+        if snapshot.unknown:
             for check in wanted:
                 if check in keys:
                     self.result[keys[check]] = None
-                    self._unseen(check, "This user sees only its own connections and transactions.")
+                    why = "Not known: %s." % snapshot.unknown
+                    self.findings.append(health.unseen(check, why, WHAT_TO_DO[snapshot.unknown]))
             return
         others = [each for each in snapshot.processes if each.id != snapshot.own_id]
         if health.TRANSACTIONS in wanted:

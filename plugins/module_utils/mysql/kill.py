@@ -11,6 +11,7 @@ from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 from .connection import LOST, Connection, SqlError
 from .match import IDLE, Policy, protected, unmatched
 from .processlist import Process
+from .read import Reader
 from .victims import GONE, changed_hands
 
 #: So many are looked at again with one statement and then killed. More makes it faster and the time between longer.
@@ -64,7 +65,7 @@ def kill(
     candidates: Sequence[Process],
     wanted: int,
     policy: Policy,
-    look_again: Callable[[Sequence[int]], Dict[int, Process]],
+    reader: Reader,
     clock: Callable[[], float],
     done: Killing,
 ) -> None:
@@ -83,7 +84,7 @@ def kill(
         chosen = sorted(candidates[place : place + missing], key=lambda process: -process.id)
         place += len(chosen)
         for start in range(0, len(chosen), BATCH):
-            _kill_batch(connection, chosen[start : start + BATCH], policy, procedures, look_again, clock, done)
+            _kill_batch(connection, chosen[start : start + BATCH], policy, procedures, reader, clock, done)
             if done.refused and not done.killed:
                 return
 
@@ -93,15 +94,19 @@ def _kill_batch(
     batch: Sequence[Process],
     policy: Policy,
     procedures: Sequence[str],
-    look_again: Callable[[Sequence[int]], Dict[int, Process]],
+    reader: Reader,
     clock: Callable[[], float],
     done: Killing,
 ) -> None:
     looked = clock()
-    now = look_again([process.id for process in batch])
+    at_rest = reader.at_rest(batch)
+    others = [process.id for process in batch if process.id not in at_rest]
+    now = reader.again(others) if others else {}
     doomed = []
     for process in batch:
-        reason = judge_again(process, now.get(process.id), policy, connection.id)
+        reason = None
+        if process.id not in at_rest:
+            reason = judge_again(process, now.get(process.id), policy, connection.id)
         if reason is None:
             doomed.append(process)
         elif reason == GONE:

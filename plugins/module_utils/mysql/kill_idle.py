@@ -17,13 +17,12 @@ from .connection import Connection, SqlError, server
 from .enter import enter, way_taken
 from .kill import Killing, kill, survivors
 from .match import LONG_RUNNING, Policy
-from .processlist import Process, Snapshot, Threads, parse_snapshot
+from .processlist import WHAT_TO_DO, Process, Snapshot, Threads, parse_snapshot
 from .read import Reader
 from .victims import Choice, by_age, choose
 
 #: Longer than any of our statements takes, so a server that hangs does not hold the task.
 _ANSWER_SECONDS = 60
-_BLIND = "the connections of others can't be seen: the right PROCESS is missing"
 
 
 def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
@@ -81,7 +80,7 @@ def _act(
 ) -> Tuple[Killing, List[Process], Threads]:
     done = Killing()
     try:
-        kill(connection, choice.candidates, choice.wanted, policy, reader.again, time.monotonic, done)
+        kill(connection, choice.candidates, choice.wanted, policy, reader, time.monotonic, done)
         if done.refused and not done.killed:
             raise Failed(done.refused[0][1], "Nothing was ended.")
         left = _observe(reader, done, policy, params)
@@ -155,10 +154,15 @@ def _findings(
     threads: Threads,
 ) -> List[Finding]:
     findings = [
-        Finding("visibility", OK, True, True, "All connections can be seen.")
-        if snapshot.complete
+        Finding("visibility", OK, True, True, "All connections and their transactions can be seen.")
+        if not snapshot.unknown
         else Finding(
-            "visibility", UNKNOWN, False, True, "Nothing was ended: %s." % _BLIND, "Grant PROCESS to this user."
+            "visibility",
+            UNKNOWN,
+            False,
+            True,
+            "Nothing was ended: %s." % snapshot.unknown,
+            WHAT_TO_DO.get(snapshot.unknown, ""),
         ),
         measure(
             "connections",

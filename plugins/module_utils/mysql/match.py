@@ -58,7 +58,7 @@ def unmatched(process: Process, policy: Policy) -> Optional[str]:
         ("host", process.machine, policy.hosts, policy.exclude_hosts),
         ("database", process.database or "", policy.databases, policy.exclude_databases),
     ):
-        if _any(value, unwanted):
+        if unwanted and _any(value, unwanted):
             return "%s excluded" % name
         if wanted and not _any(value, wanted):
             return "%s not wanted" % name
@@ -66,7 +66,7 @@ def unmatched(process: Process, policy: Policy) -> Optional[str]:
 
 
 def _any(value: str, globs: Sequence[str]) -> bool:
-    return bool(globs) and _pattern(tuple(globs)).match(value) is not None
+    return _pattern(tuple(globs)).match(value) is not None
 
 
 @functools.lru_cache(maxsize=None)

@@ -15,6 +15,13 @@ from ..core.errors import BadInput
 FORMAT = 1
 #: What mysqldump and mydumper write into every statement that reads rows.
 DUMP_MARK = "/*!40001 SQL_NO_CACHE */"
+#: Why something of others is unknown, and what to do about it.
+NO_RIGHT = "the connections of others can't be seen: the right PROCESS is missing"
+STALE = (
+    "the server's list of open transactions is old: something reads information_schema.innodb_trx again and again within 0.1 s,"
+    " which keeps the server from renewing it"
+)
+WHAT_TO_DO = {NO_RIGHT: "Grant PROCESS to this user.", STALE: "Find the monitor that does it and stop it meanwhile."}
 #: What a statement is made of, as far as it matters here: a comment, a quoted name, a value.
 _TOKENS = re.compile(
     r"""(?P<comment>/\*(?!!).*?(?:\*/|\Z)|(?:--\s|\#)[^\n]*)
@@ -36,10 +43,11 @@ class Transaction:
     blocks: List[int] = dataclasses.field(default_factory=list)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Process:
     """One connection. ``seconds`` is how long it is in its present state: idle, or at work on ``statement``.
 
+    Nobody changes one; a frozen class takes three times as long to build, which matters for thousands.
     ``host`` includes the port where there is one, so it belongs to one connection. ``query_id`` (MariaDB) changes with
     every statement. ``statement`` has no literals; ``reads_only`` is whether the whole of it surely only reads. ``locks``
     are those that the server shows, in words.
@@ -85,19 +93,26 @@ class Threads:
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """``complete`` is whether the user may see the connections of others; ``blind_spots`` say in words what this server
-    can't show. ``own_id`` is the connection it was read through.
+    """``unknown`` says why connections of others or their transactions may be missing in it; empty when none is.
+    ``blind_spots`` say in words what this server can't show, ``ownerless`` are transactions that no connection has any more:
+    prepared with XA, or left by a crash; they keep their locks. ``own_id`` is the connection it was read through.
     """
 
     taken: str
     server: str
     source: str
     own_id: int
-    complete: bool
+    unknown: str
     threads: Threads
     processes: List[Process]
     blind_spots: List[str] = dataclasses.field(default_factory=list)
     format: int = FORMAT
+    ownerless: List[Transaction] = dataclasses.field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the connections of others are in it."""
+        return self.unknown != NO_RIGHT
 
     def render(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
@@ -116,7 +131,8 @@ def parse_snapshot(text: str, place: str) -> Snapshot:
             Process(**dict(one, transaction=Transaction(**one["transaction"]) if one.get("transaction") else None))
             for one in data["processes"]
         ]
-        return Snapshot(**dict(data, threads=Threads(**data["threads"]), processes=processes))
+        ownerless = [Transaction(**one) for one in data.get("ownerless", ())]
+        return Snapshot(**dict(data, threads=Threads(**data["threads"]), processes=processes, ownerless=ownerless))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadInput(
             "%s is not a saved process list (%s)." % (place, error), "Write one with snapshot_to of mysql_kill_idle."

@@ -6,17 +6,25 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
 from ..core.times import iso
+from ..core.waiting import wait_until
 from .connection import Connection, SqlError
 from .dialect import Server, quote_identifier
-from .processlist import Process, Snapshot, Threads, Transaction, is_read, without_literals
+from .processlist import NO_RIGHT, STALE, Process, Snapshot, Threads, Transaction, is_read, without_literals
 
 #: The right that the statement needs is missing, or this server has no such table or plugin.
 _DENIED = (1142, 1227)
 _ABSENT = (1109, 1146)
 UNSEEN_LOCKS = "holders of LOCK TABLES and GET_LOCK (%s)"
+#: InnoDB makes the list anew when nobody has read it for 0.1 s (``CACHE_MIN_IDLE_TIME`` in its trx0i_s.cc).
+_LIST_RESTS = 0.13
+_LIST_PATIENCE = 2.0
+_TRANSACTIONS = (
+    "SELECT trx_mysql_thread_id AS id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS seconds, trx_rows_modified AS changed,"
+    " trx_rows_locked AS locked FROM information_schema.innodb_trx"
+)
 
 
 def source_of(server: Server, performance_schema: bool) -> str:
@@ -29,10 +37,17 @@ def source_of(server: Server, performance_schema: bool) -> str:
 class Reader:
     """One server seen through one connection."""
 
-    def __init__(self, connection: Connection, server: Server, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        server: Server,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._connection = connection
         self._server = server
         self._now = now
+        self._sleep = sleep
         self._performance_schema = bool(connection.value("SELECT @@performance_schema"))
         self.source = source_of(server, self._performance_schema)
         # performance_schema cuts statements; what the rest of one does can't be told.
@@ -48,7 +63,8 @@ class Reader:
         return Threads(found["threads_connected"], found["threads_running"], maximum)
 
     def snapshot(self) -> Snapshot:
-        transactions, complete = self._transactions()
+        rows, unknown = self._new_transactions()
+        transactions = self._transactions(rows)
         locks, self._locks_unseen = self._locks()
         programs = self._programs()
         processes = [
@@ -60,16 +76,35 @@ class Reader:
             server=self._server.text,
             source=self.source,
             own_id=self._connection.id,
-            complete=complete,
             threads=self.threads(),
             processes=processes,
             blind_spots=self._locks_unseen,
+            unknown=unknown,
+            ownerless=[_transaction(row, []) for row in rows if not row["id"]],
         )
+
+    def at_rest(self, processes: Sequence[Process]) -> Set[int]:
+        """The ids of those that are seen to have done nothing at all since they were read; ``again`` tells about the others.
+
+        MariaDB numbers all statements, so there one short text tells that a connection is the same, its last statement is,
+        and with that its database, transaction and locks. MySQL does not; there none is in the answer.
+        """
+        if not self._server.is_mariadb:
+            return set()
+        among = ",".join(str(process.id) for process in processes)
+        mark = "CONCAT_WS(' ', id, query_id, command, user, host)"
+        rows = self._connection.rows("SELECT %s AS mark FROM %s WHERE id IN (%s)" % (mark, self.source, among))
+        seen = {row["mark"] for row in rows}
+        return {
+            each.id
+            for each in processes
+            if "%d %s %s %s %s" % (each.id, each.query_id, each.command, each.user, each.host) in seen
+        }
 
     def again(self, ids: Sequence[int]) -> Dict[int, Process]:
         """These connections as they are now, with their transactions and, where the server shows them, locks."""
         among = " WHERE id IN (%s)" % ",".join(map(str, ids))
-        transactions = self._transactions()[0]
+        transactions = self._transactions(self._optional(_TRANSACTIONS)[0])
         locks = {} if self._locks_unseen else self._locks()[0]
         rows = self._rows(among)
         return {int(row["id"]): self._process(row, transactions, locks.get(int(row["id"]), []), None) for row in rows}
@@ -101,27 +136,33 @@ class Reader:
             locks=locks,
         )
 
-    def _transactions(self) -> Tuple[Dict[int, Transaction], bool]:
-        """By connection id, and whether we may see those of others: the right to this is the right to the whole list."""
+    def _new_transactions(self) -> Tuple[List[Dict[str, Any]], str]:
+        """The open transactions of others, and why they can't be known. One of our own tells whether the list is a new one.
+
+        The right to this list is the right to the whole process list.
+        """
+        self._connection.rows("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         try:
-            rows = self._connection.rows(
-                "SELECT trx_mysql_thread_id AS id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS seconds,"
-                " trx_rows_modified AS changed, trx_rows_locked AS locked FROM information_schema.innodb_trx"
+            looked = wait_until(
+                lambda: self._connection.rows(_TRANSACTIONS),
+                lambda rows: any(int(row["id"]) == self._connection.id for row in rows),
+                _LIST_PATIENCE,
+                _LIST_RESTS,
+                sleep=self._sleep,
             )
         except SqlError as error:
             if error.code not in _DENIED:
                 raise
-            return {}, False
+            return [], NO_RIGHT
+        finally:
+            self._connection.rows("ROLLBACK")
+        others = [row for row in looked.value if int(row["id"]) != self._connection.id]
+        return others, "" if looked.reached else STALE
+
+    def _transactions(self, rows: Sequence[Dict[str, Any]]) -> Dict[int, Transaction]:
+        """By connection id."""
         waiting = self._waiting() if any(row["locked"] for row in rows) else {}
-        return {
-            int(row["id"]): Transaction(
-                int(row["seconds"] or 0),
-                int(row["changed"]),
-                int(row["locked"]),
-                sorted(waiting.get(int(row["id"]), [])),
-            )
-            for row in rows
-        }, True
+        return {int(row["id"]): _transaction(row, waiting.get(int(row["id"]), [])) for row in rows}
 
     def _waiting(self) -> Dict[int, List[int]]:
         """Who waits for the row locks of whom, by connection ids."""
@@ -147,31 +188,37 @@ class Reader:
 
     def _locks(self) -> Tuple[Dict[int, List[str]], List[str]]:
         """Metadata and user locks by connection id, and what can't be seen. Those of open transactions are among them."""
-        if self._performance_schema:
-            rows, problem = self._optional(
-                "SELECT t.processlist_id AS id, m.object_type AS kind, m.lock_type AS mode, m.object_schema AS db,"
-                " m.object_name AS name FROM performance_schema.metadata_locks m"
-                " JOIN performance_schema.threads t ON t.thread_id = m.owner_thread_id"
-                " WHERE m.lock_status = 'GRANTED' AND t.processlist_id <> CONNECTION_ID() AND EXISTS (SELECT 1 FROM"
-                " performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl' AND enabled = 'YES')"
-            )
-            advice = "performance_schema may not be read"
-            if not rows and not problem:
-                enabled = self._connection.value(
-                    "SELECT enabled FROM performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl'"
-                )
-                problem, advice = enabled != "YES", "its instrument wait/lock/metadata/sql/mdl is off"
-        else:
-            rows, problem = self._optional(
+        rows, problem = self._locks_in_performance_schema()
+        if problem and self._server.is_mariadb:
+            rows, absent = self._optional(
                 "SELECT thread_id AS id, lock_type AS kind, lock_mode AS mode, table_schema AS db, table_name AS name"
                 " FROM information_schema.metadata_lock_info WHERE thread_id <> CONNECTION_ID()"
             )
-            advice = "the plugin metadata_lock_info is not loaded"
+            problem = "the plugin metadata_lock_info is not loaded" if absent else ""
         found: Dict[int, List[str]] = {}
         for row in rows:
             where = ".".join(filter(None, (row["db"], row["name"])))
             found.setdefault(int(row["id"]), []).append(" ".join(filter(None, (row["kind"], row["mode"], where))))
-        return found, [UNSEEN_LOCKS % advice] if problem else []
+        return found, [UNSEEN_LOCKS % problem] if problem else []
+
+    def _locks_in_performance_schema(self) -> Tuple[List[Dict[str, Any]], str]:
+        """The rows, and why there are none to be had."""
+        if not self._performance_schema:
+            return [], "performance_schema is off"
+        instrument = " FROM performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl'"
+        enabled, denied = self._optional("SELECT enabled AS enabled" + instrument)
+        if denied or not enabled or enabled[0]["enabled"] != "YES":
+            return (
+                [],
+                "performance_schema may not be read" if denied else "its instrument wait/lock/metadata/sql/mdl is off",
+            )
+        rows, denied = self._optional(
+            "SELECT t.processlist_id AS id, m.object_type AS kind, m.lock_type AS mode, m.object_schema AS db,"
+            " m.object_name AS name FROM performance_schema.metadata_locks m"
+            " JOIN performance_schema.threads t ON t.thread_id = m.owner_thread_id"
+            " WHERE m.lock_status = 'GRANTED' AND t.processlist_id <> CONNECTION_ID()"
+        )
+        return rows, "performance_schema may not be read" if denied else ""
 
     def _programs(self) -> Dict[int, str]:
         """What the clients call themselves; servers without performance_schema do not know."""
@@ -191,3 +238,7 @@ class Reader:
             if error.code not in _DENIED + _ABSENT:
                 raise
             return [], True
+
+
+def _transaction(row: Dict[str, Any], blocks: Sequence[int]) -> Transaction:
+    return Transaction(int(row["seconds"] or 0), int(row["changed"]), int(row["locked"]), sorted(blocks))

@@ -39,7 +39,7 @@ def by_age(process: Process) -> Tuple[float, int]:
 
 
 def choose(snapshot: Snapshot, policy: Policy) -> Choice:
-    """Decide on every connection of the snapshot. A user who can't see the others' connections chooses none."""
+    """Decide on every connection of the snapshot. Where something of others is unknown none is chosen."""
     others: Dict[str, int] = Counter()
     spared: List[Tuple[Process, str]] = []
     candidates: List[Process] = []
@@ -55,8 +55,8 @@ def choose(snapshot: Snapshot, policy: Policy) -> Choice:
             candidates.append(process)
     candidates.sort(key=by_age)
     wanted, reason = _wanted(len(candidates), snapshot.threads, policy)
-    if not snapshot.complete:
-        wanted, reason = 0, "the connections of others can't be seen"
+    if snapshot.unknown:
+        wanted, reason = 0, snapshot.unknown
     return Choice(candidates, wanted, spared, dict(others), reason)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pymysql
+from ansible_collections.finaegis.runbook.plugins.modules import mysql_kill_idle
 from integration.servers import MysqlServer
 from pymysql.constants import COMMAND
 
@@ -36,6 +37,12 @@ KINDS: dict[str, tuple[int, str, str | None]] = {
     "ddl": (1, "report", "shop"),
 }
 PASSWORD = "scene"
+
+
+def params(server: MysqlServer, **given: Any) -> dict[str, Any]:
+    """The module's parameters, for a run in this process; ``given`` stand for what the user wrote."""
+    spec = mysql_kill_idle.argument_spec()
+    return {**{name: one.get("default") for name, one in spec.items()}, **server.options, **given}
 
 
 @dataclass
@@ -90,10 +97,10 @@ class Scene:
                 self._start(kind, place, connection)
         if self.dump is None and shutil.which("mariadb-binlog"):
             self._dump_the_binary_log()
-        time.sleep(self.IDLE_SECONDS + 1.2)
         self.stop_pinging.clear()
         self.pinger = threading.Thread(target=self._ping)
         self.pinger.start()
+        time.sleep(self.IDLE_SECONDS + 1.2)
 
     def _connect(self, user: str, database: str | None) -> Connection:
         return pymysql.connect(

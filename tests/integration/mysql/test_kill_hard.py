@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
-import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,23 +15,23 @@ from typing import Any
 
 import pymysql
 import pytest
-from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import Failed
-from ansible_collections.finaegis.runbook.plugins.module_utils.mysql import kill_idle
+from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import Failed, RunbookError
+from ansible_collections.finaegis.runbook.plugins.module_utils.mysql import kill_idle, read
 from ansible_collections.finaegis.runbook.plugins.module_utils.mysql.connection import Connection
 from ansible_collections.finaegis.runbook.plugins.module_utils.mysql.processlist import Process
 from ansible_collections.finaegis.runbook.plugins.module_utils.mysql.read import Reader
-from ansible_collections.finaegis.runbook.plugins.modules import mysql_kill_idle
-from integration.mysql.scene import Scene
-from integration.runner import run_module, run_tasks
-from integration.servers import MysqlServer, free_port, start_mariadb
+from integration.mysql.bank import ask, fresh, session, wait_for
+from integration.mysql.plugin import plugin_directory
+from integration.mysql.scene import Scene, params
+from integration.runner import run_tasks
+from integration.servers import MysqlServer, start_mariadb
 
 MODULE = "finaegis.runbook.mysql_kill_idle"
 
 
-def params(server: MysqlServer, **given: Any) -> dict[str, Any]:
-    """For a run in this process, where a test can step in between."""
-    spec = mysql_kill_idle.argument_spec()
-    return {**{name: one.get("default") for name, one in spec.items()}, **server.options, "idle_seconds": 1.0, **given}
+def run(server: MysqlServer, check: bool = False, **given: Any) -> dict[str, Any]:
+    """In this process, which is cheap, and where a test can step in between."""
+    return kill_idle.run(params(server, **{"idle_seconds": 1.0, **given}), check)
 
 
 @contextlib.contextmanager
@@ -44,24 +45,6 @@ def clients(server: MysqlServer, number: int, **login: Any) -> Iterator[list[pym
     finally:
         for one in opened:
             one._force_close()
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MysqlServer]:
-    """Thirty ordinary slots, one in reserve, and an extra port."""
-    extra = free_port()
-    server = start_mariadb(
-        tmp_path_factory.mktemp("small"), "--max-connections=30", f"--extra-port={extra}", "--extra-max-connections=2"
-    )
-    server.extra_port = extra
-    with server.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE USER app@'%' IDENTIFIED BY 'x'")
-        cursor.execute("CREATE USER seer@'%' IDENTIFIED BY 'x'")
-        cursor.execute("GRANT PROCESS ON *.* TO seer@'%'")
-        cursor.execute("CREATE USER killer@'%' IDENTIFIED BY 'x'")
-        cursor.execute("GRANT PROCESS, CONNECTION ADMIN ON *.* TO killer@'%'")
-    yield server
-    server.stop()
 
 
 def alive(server: MysqlServer, opened: Sequence[pymysql.connections.Connection]) -> int:
@@ -86,7 +69,7 @@ def fill(server: MysqlServer) -> Any:
 def test_a_full_server_lets_it_in_by_the_slot_in_reserve(small: MysqlServer) -> None:
     with fill(small):
         time.sleep(1.1)
-        result = run_module("mysql_kill_idle", {**small.options, "idle_seconds": 1, "until_percent": 50})
+        result = run(small, until_percent=50.0)
         assert result["connected_by"] == "reserved_slot", result
         assert result["threads_before"]["connected"] == 31
         assert len(result["killed"]) == 16 and result["threads_after"]["connected"] == 15
@@ -123,20 +106,17 @@ def test_without_the_right_to_see_it_ends_nobody_and_says_so(small: MysqlServer)
 def test_without_the_right_to_kill_it_says_so(small: MysqlServer) -> None:
     with clients(small, 3) as opened:
         time.sleep(1.1)
-        result = run_module(
-            "mysql_kill_idle", {**small.options, "login_user": "seer", "login_password": "x", "idle_seconds": 1}
-        )
-        assert result["failed"] and "CONNECTION ADMIN" in result["msg"] and "1095" in result["msg"], result
-        assert result["killed"] == [] and not result["changed"]
+        with pytest.raises(Failed, match="1095") as failed:
+            run(small, login_user="seer", login_password="x")
+        assert "CONNECTION ADMIN" in str(failed.value)
+        assert failed.value.data["killed"] == [] and not failed.value.data["changed"]
         assert alive(small, opened) == 3
 
 
 def test_its_own_user_is_no_reason_to_spare_others_of_it(small: MysqlServer) -> None:
     with clients(small, 3, user="killer") as opened:
         time.sleep(1.1)
-        run_module(
-            "mysql_kill_idle", {**small.options, "login_user": "killer", "login_password": "x", "idle_seconds": 1}
-        )
+        run(small, login_user="killer", login_password="x")
         assert alive(small, opened) == 0
 
 
@@ -152,30 +132,29 @@ def test_its_own_user_is_no_reason_to_spare_others_of_it(small: MysqlServer) -> 
     ],
 )
 def test_bad_input_is_clear(small: MysqlServer, wrong: dict[str, Any], message: str) -> None:
-    """In this process, because only the message is looked at."""
     with pytest.raises(Exception, match=message):
-        kill_idle.run(params(small, **wrong), check_mode=False)
+        run(small, **wrong)
 
 
 def test_who_becomes_active_between_the_read_and_the_kill_is_spared(
     small: MysqlServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look_again = Reader.again
+    at_rest = Reader.at_rest
     with clients(small, 6) as opened:
         time.sleep(1.1)
         waking, leaving, beginning = opened[0], opened[1], opened[2]
 
-        def wake_first(self: Reader, ids: Sequence[int]) -> dict[int, Process]:
+        def wake_first(self: Reader, processes: Sequence[Process]) -> set[int]:
             if not waking.__dict__.get("woken"):
                 waking.woken = True
                 waking.ping(reconnect=False)
                 leaving.close()
                 beginning.query("BEGIN")
                 _until_gone(small, leaving.thread_id())
-            return look_again(self, ids)
+            return at_rest(self, processes)
 
-        monkeypatch.setattr(Reader, "again", wake_first)
-        result = kill_idle.run(params(small, users=["app"]), check_mode=False)
+        monkeypatch.setattr(Reader, "at_rest", wake_first)
+        result = run(small, users=["app"])
         assert {one["id"]: one["reason"] for one in result["spared"]} == {
             leaving.thread_id(): "it had ended by itself",
             waking.thread_id(): "it became active",
@@ -204,7 +183,7 @@ def test_one_that_is_gone_at_its_kill_stops_nothing(small: MysqlServer, monkeypa
             return each(self, statements)
 
         monkeypatch.setattr(Connection, "each", leave_first)
-        result = kill_idle.run(params(small, users=["app"]), check_mode=False)
+        result = run(small, users=["app"])
     assert [one["id"] for one in result["spared"]] == [opened[0].thread_id()] and len(result["killed"]) == 4
 
 
@@ -222,7 +201,7 @@ def test_a_server_that_dies_while_killing_is_a_clear_failure(tmp_path: Path, mon
     with clients(server, 6, user=server.user, password=server.password):
         time.sleep(1.1)
         with pytest.raises(Failed, match="2 of 6 connections were told to end; whether they did was not seen") as error:
-            kill_idle.run(params(server), check_mode=False)
+            run(server)
     assert len(error.value.data["killed"]) == 2 and error.value.data["changed"]
 
 
@@ -231,57 +210,130 @@ def test_a_rollback_that_takes_its_time_is_a_survivor(small: MysqlServer, monkey
     monkeypatch.setattr(Connection, "each", lambda self, statements: iter([None] * len(statements)))
     with clients(small, 3):
         time.sleep(1.1)
-        result = kill_idle.run(params(small, users=["app"], wait_timeout=0.2), check_mode=False)
+        result = run(small, users=["app"], wait_timeout=0.2)
     assert len(result["survived"]) == 3 and result["killed"] == []
     assert result["verdict"] == "warning" and "3 connections were told to end" in str(result["findings"])
 
 
-def test_the_procedures_of_rds_are_used_where_they_exist(tmp_path: Path) -> None:
-    server = start_mariadb(tmp_path / "rds")
-    try:
-        with server.connect() as connection, connection.cursor() as cursor:
-            cursor.execute("CREATE TABLE mysql.asked (id BIGINT)")
-            cursor.execute(
-                "CREATE PROCEDURE mysql.rds_kill(IN thread BIGINT) BEGIN INSERT INTO mysql.asked VALUES (thread);"
-                " SELECT 'done'; KILL thread; END"
-            )
-        with clients(server, 3, user=server.user, password=server.password) as opened:
-            time.sleep(1.1)
-            result = run_module("mysql_kill_idle", {**server.options, "idle_seconds": 1})
-            assert len(result["killed"]) == 3, result
-            with server.connect() as connection, connection.cursor() as cursor:
-                cursor.execute("SELECT id FROM mysql.asked")
-                assert {row[0] for row in cursor.fetchall()} == {one.thread_id() for one in opened}
-    finally:
-        server.stop()
-
-
-def test_a_server_that_wants_tls_says_so_and_gets_it(tmp_path: Path) -> None:
-    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
-         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    server = start_mariadb(
-        tmp_path / "tls", f"--ssl-cert={certificate}", f"--ssl-key={key}", "--require-secure-transport=ON"
+def test_the_procedures_of_rds_are_used_where_they_exist(small: MysqlServer) -> None:
+    """By a user who may not KILL, as on RDS."""
+    ask(small, "CREATE TABLE mysql.asked (id BIGINT)")
+    ask(
+        small,
+        "CREATE PROCEDURE mysql.rds_kill(IN thread BIGINT) BEGIN INSERT INTO mysql.asked VALUES (thread);"
+        " SELECT 'done'; KILL thread; END",
     )
     try:
-        without, with_it, other_name, unchecked = run_tasks([
-            {MODULE: {**server.options, **more}}
-            for more in (
-                {},
-                {"ca_cert": certificate},
-                {"ca_cert": certificate, "login_host": "localhost"},
-                {"ca_cert": certificate, "login_host": "localhost", "check_hostname": False},
-            )
-        ])  # fmt: skip
+        ask(small, "GRANT EXECUTE ON PROCEDURE mysql.rds_kill TO seer@'%'")
+        with clients(small, 3) as opened:
+            time.sleep(1.1)
+            result = run(small, users=["app"], login_user="seer", login_password="x")
+            assert {one["id"] for one in result["killed"]} == {one.thread_id() for one in opened}
+            assert {row[0] for row in ask(small, "SELECT id FROM mysql.asked")} == {one.thread_id() for one in opened}
     finally:
-        server.stop()
-    assert without["failed"] and "requires TLS (ca_cert)" in without["msg"], without
-    assert with_it["verdict"] == "ok"
-    assert other_name["failed"] and "localhost" in other_name["msg"] and "certificate" in other_name["msg"].lower()
-    assert unchecked["verdict"] == "ok"
+        ask(small, "DROP PROCEDURE mysql.rds_kill")
+        ask(small, "DROP TABLE mysql.asked")
+
+
+def test_a_server_that_wants_tls_says_so_and_gets_it(small: MysqlServer) -> None:
+    ask(small, "SET GLOBAL require_secure_transport = ON")
+    try:
+        with pytest.raises(RunbookError) as without:
+            run(small)
+        assert "ca_cert" in without.value.advice
+        assert run(small, ca_cert=small.certificate)["connected_by"] == "normal"
+        with pytest.raises(RunbookError, match=r"localhost.*[Cc]ertificate|[Cc]ertificate.*localhost"):
+            run(small, ca_cert=small.certificate, login_host="localhost")
+        run(small, ca_cert=small.certificate, login_host="localhost", check_hostname=False)
+    finally:
+        ask(small, "SET GLOBAL require_secure_transport = OFF")
+
+
+def test_holders_of_locks_are_seen_by_the_plugin_and_without_it_that_is_said(small: MysqlServer) -> None:
+    blind = run(small, check=True)["blind_spots"]
+    assert blind == ["holders of LOCK TABLES and GET_LOCK (the plugin metadata_lock_info is not loaded)"]
+    if plugin_directory() is None:
+        pytest.skip("MariaDB's package with the plugin metadata_lock_info can't be had on this machine")
+    fresh(small, "held")
+    ask(small, "CREATE TABLE held.t (id INT PRIMARY KEY)")
+    ask(small, "INSTALL SONAME 'metadata_lock_info'")
+    try:
+        with (
+            session(small, "LOCK TABLES held.t READ") as table,
+            session(small, "SELECT GET_LOCK('nightly', 0)") as name,
+        ):
+            time.sleep(1.1)
+            result = run(small)
+            assert alive(small, [table, name]) == 2
+    finally:
+        ask(small, "UNINSTALL SONAME 'metadata_lock_info'")
+    reasons = {one["id"]: one["reason"] for one in result["protected"]}
+    assert reasons[table.thread_id()].startswith("it holds locks: Table metadata lock") and "held.t" in str(reasons)
+    assert reasons[name.thread_id()].startswith("it holds locks: User lock") and "nightly" in str(reasons)
+    assert result["blind_spots"] == []
+
+
+def test_an_old_list_of_transactions_is_not_believed(
+    either_server: MysqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A monitor that reads innodb_trx all the time keeps the server from renewing it, so what began since is not in it."""
+    fresh(either_server, "money")
+    ask(either_server, "CREATE TABLE money.t (id INT PRIMARY KEY)")
+    ask(either_server, "INSERT INTO money.t VALUES (1)")
+    monkeypatch.setattr(read, "_LIST_PATIENCE", 0.5)
+    enough, reads = threading.Event(), []
+
+    def poll() -> None:
+        with either_server.connect() as connection, connection.cursor() as cursor:
+            while not enough.wait(0.01):
+                reads.append(cursor.execute("SELECT COUNT(*) FROM information_schema.innodb_trx"))
+
+    monitor = threading.Thread(target=poll)
+    monitor.start()
+    try:
+        wait_for(lambda: len(reads) > 3)
+        with session(either_server, "BEGIN", "UPDATE money.t SET id = 2") as other:
+            time.sleep(1.1)
+            told = run(either_server)
+            enough.set()
+            monitor.join()
+            clear = run(either_server, check=True)
+    finally:
+        enough.set()
+    assert (told["verdict"], told["victims"], told["changed"]) == ("unknown", [], False), told
+    assert "innodb_trx" in told["reason"]
+    assert {one["id"]: one["reason"] for one in clear["protected"]}[other.thread_id()] == "a transaction is open"
+
+
+def test_mysql_lets_it_in_by_its_own_ways_when_it_is_full(mysql9_server: MysqlServer) -> None:
+    server = mysql9_server
+    ask(server, "CREATE USER app@localhost IDENTIFIED BY 'x'")
+    limit = ask(server, "SELECT @@max_connections")[0][0]
+    ask(server, "SET GLOBAL max_connections = 20")
+    application = dataclasses.replace(server, user="app", password="x")
+    try:
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(pymysql.err.OperationalError):
+                for _ in range(40):
+                    stack.enter_context(session(application))
+            time.sleep(2.1)
+            reserved = run(server, check=True, users=["app"])
+            with session(server):  # takes the slot in reserve
+                with pytest.raises(RunbookError, match="no way in is left"):
+                    run(server, check=True, users=["app"])
+                done = run(server, users=["app"], until_percent=50.0, **server.admin)
+        assert reserved["connected_by"] == "reserved_slot"
+        assert done["connected_by"] == "admin_address" and done["threads_after"]["percent"] <= 50
+    finally:
+        ask(server, f"SET GLOBAL max_connections = {limit}")
+        ask(server, "DROP USER app@localhost")
+
+
+def test_wrong_password_on_mysql_is_clear(mysql9_server: MysqlServer) -> None:
+    """caching_sha2_password, over TCP without TLS."""
+    with pytest.raises(RunbookError, match="Access denied") as error:
+        run(mysql9_server, login_password="canary-44")
+    assert "canary-44" not in str(error.value) + error.value.advice
 
 
 def test_it_does_the_same_on_mysql(mysql9_server: MysqlServer) -> None:
@@ -289,12 +341,11 @@ def test_it_does_the_same_on_mysql(mysql9_server: MysqlServer) -> None:
     scene = Scene(mysql9_server, scale=0.1)
     try:
         scene.fill()
-        options = {**mysql9_server.options, "idle_seconds": scene.IDLE_SECONDS}
-        planned = run_module("mysql_kill_idle", options, check=True)
-        done, again, long_ones = run_tasks([
-            {MODULE: options}, {MODULE: options}, {MODULE: {**options, "mode": "long_running", "query_seconds": 1}}
-        ])  # fmt: skip
         idle = scene.ids("app", "shop", "report", "bare")
+        planned = run(mysql9_server, check=True, idle_seconds=scene.IDLE_SECONDS)
+        (done,) = run_tasks([{MODULE: {**mysql9_server.options, "idle_seconds": scene.IDLE_SECONDS}}])
+        again = run(mysql9_server, idle_seconds=scene.IDLE_SECONDS)
+        long_ones = run(mysql9_server, mode="long_running", query_seconds=1.0)
         assert {one["id"] for one in planned["victims"]} == {one["id"] for one in done["killed"]} == idle, done
         assert done["source"] == "performance_schema.processlist" and done["blind_spots"] == []
         assert not again["changed"]

@@ -30,13 +30,20 @@ def idle(number: int, **changes: Any) -> Process:
 
 
 class FakeServer:
-    """``errors`` maps statements to what the server answers them with."""
+    """The connection and its reader. ``errors`` maps statements to what the server answers them with; ``resting`` are the ids
+    that a server which numbers its statements knows to be at rest.
+    """
 
     id = 1
 
     def __init__(
-        self, *processes: Process, errors: dict[str, int] | None = None, procedures: Sequence[str] = ()
+        self,
+        *processes: Process,
+        errors: dict[str, int] | None = None,
+        procedures: Sequence[str] = (),
+        resting: Sequence[int] = (),
     ) -> None:
+        self.resting = set(resting)
         self.processes = {process.id: process for process in processes}
         self.errors = errors or {}
         self.procedures = procedures
@@ -54,6 +61,9 @@ class FakeServer:
                 raise SqlError("lost", code)
             yield SqlError(f"refused {sql}", code) if code else None
 
+    def at_rest(self, processes: Sequence[Process]) -> set[int]:
+        return self.resting & {process.id for process in processes}
+
     def again(self, ids: Sequence[int]) -> dict[int, Process]:
         self.looks += 1
         return {number: self.processes[number] for number in ids if number in self.processes}
@@ -61,7 +71,7 @@ class FakeServer:
 
 def run(server: FakeServer, candidates: list[Process], wanted: int, **policy: Any) -> Killing:
     done = Killing()
-    kill(server, candidates, wanted, Policy(**policy), server.again, lambda: 0.0, done)
+    kill(server, candidates, wanted, Policy(**policy), server, lambda: 0.0, done)
     return done
 
 
@@ -82,6 +92,16 @@ def test_each_is_looked_at_again_and_only_the_unchanged_are_ended() -> None:
     assert server.said == ["KILL 10"]
     assert (numbers(done.killed), numbers(done.gone), numbers(done.spared)) == ([10], [14], [15, 13, 12, 11])
     assert {process.id: reason for process, reason in done.spared}[13] == "a transaction is open"
+
+
+def test_only_those_not_seen_at_rest_are_read_whole() -> None:
+    candidates = [idle(number) for number in range(10, 15)]
+    server = FakeServer(idle(11, command="Query", seconds=0.0), resting=[10, 12, 14])
+    done = run(server, candidates, 5)
+    assert server.said == ["KILL 14", "KILL 12", "KILL 10"] and server.looks == 1
+    assert (numbers(done.spared), numbers(done.gone)) == ([11], [13])
+    server = FakeServer(resting=range(10, 15))
+    assert len(run(server, candidates, 5).killed) == 5 and server.looks == 0
 
 
 def test_the_spared_are_made_up_for_by_the_next_but_never_more_than_wanted() -> None:
@@ -111,7 +131,7 @@ def test_a_lost_connection_tells_how_far_it_came() -> None:
     candidates = [idle(number) for number in range(10, 15)]
     server, done = FakeServer(*candidates, errors={"KILL 12": 2013}), Killing()
     with pytest.raises(SqlError):
-        kill(server, candidates, 5, Policy(), server.again, lambda: 0.0, done)
+        kill(server, candidates, 5, Policy(), server, lambda: 0.0, done)
     assert numbers(done.killed) == [14, 13]
 
 

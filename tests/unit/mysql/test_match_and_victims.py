@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from ansible_collections.finaegis.runbook.plugins.module_utils.mysql.match import Policy, protected, unmatched
 from ansible_collections.finaegis.runbook.plugins.module_utils.mysql.processlist import (
+    NO_RIGHT,
+    STALE,
     Process,
     Snapshot,
     Threads,
@@ -23,8 +25,8 @@ IDLE = Process(7, "app", "10.0.0.1:5000", "bank", "Sleep", 400.0, query_id=70)
 BUSY = Process(8, "app", "10.0.0.1:5001", "bank", "Query", 400.0, "Sending data", "SELECT ?", True, 80)
 
 
-def snapshot(*processes: Process, connected: int = 100, maximum: int = 100, complete: bool = True) -> Snapshot:
-    return Snapshot("now", "10.11", "x", 1, complete, Threads(connected, 1, maximum), list(processes))
+def snapshot(*processes: Process, connected: int = 100, maximum: int = 100, unknown: str = "") -> Snapshot:
+    return Snapshot("now", "10.11", "x", 1, unknown, Threads(connected, 1, maximum), list(processes))
 
 
 @pytest.mark.parametrize(
@@ -141,10 +143,11 @@ def test_limits_by_percentage(connected: int, policy: dict[str, Any], wanted: in
     assert [victim.id for victim in choice.victims] == [139 - place for place in range(wanted)], "the oldest first"
 
 
-def test_who_does_not_see_the_others_ends_nobody() -> None:
-    choice = choose(snapshot(IDLE, complete=False), Policy())
+@pytest.mark.parametrize("why", [NO_RIGHT, STALE])
+def test_who_does_not_see_the_others_ends_nobody(why: str) -> None:
+    choice = choose(snapshot(IDLE, unknown=why), Policy())
     assert choice.victims == [] and choice.candidates == [IDLE]
-    assert choice.reason == "the connections of others can't be seen"
+    assert choice.reason == why
 
 
 @given(

@@ -23,7 +23,7 @@ SNAPSHOT = Snapshot(
     server="10.11.19-MariaDB",
     source="information_schema.processlist",
     own_id=9,
-    complete=True,
+    unknown="",
     threads=Threads(3, 1, 151),
     processes=[
         Process(1, "app", "10.0.0.1:5000", "bank", "Sleep", 400.5, transaction=Transaction(5, 2, 3, [8]), locks=["x"]),
