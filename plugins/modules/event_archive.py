@@ -101,7 +101,7 @@ options:
   segment_rows:
     description: Events in one file, from 100 to 200000. It is what a kill costs at most, and what is read back at a time.
     type: int
-    default: 20000
+    default: 10000
   compression_level:
     description: gzip's level, from 1 (fast) to 9 (small).
     type: int

@@ -51,7 +51,7 @@ def archive_spec() -> Dict[str, Dict[str, Any]]:
         "max_lag_seconds": {"type": "float", "default": 5.0},
         "lag_timeout_seconds": {"type": "float", "default": 600.0},
         "chunk_rows": {"type": "int", "default": 1000},
-        "segment_rows": {"type": "int", "default": 20000},
+        "segment_rows": {"type": "int", "default": 10000},
         "compression_level": {"type": "int", "default": 3},
         "workers": {"type": "int", "default": 2},
     }
