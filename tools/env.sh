@@ -8,12 +8,12 @@ export LC_ALL=C.UTF-8
 unset VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 # The sandbox (PHP, MariaDB, Redis), molecule (podman, debootstrap) and lint. redis-tools carries the server's binary
-# without its service: redis-check-rdb, called as redis-server, is the server.
+# without its service: redis-check-rdb, called as redis-server, is the server. The benchmarks compare with pt-kill.
 packages=(
   ca-certificates git rsync shellcheck zstd
   php-cli php-laravel-framework php-redis php-mysql php-mbstring php-xml php-curl
   mariadb-server-core mariadb-client mariadb-backup mydumper age gnupg redis-tools
-  debootstrap podman runc netavark aardvark-dns iptables
+  debootstrap podman runc netavark aardvark-dns iptables percona-toolkit
 )
 # ansible-core 2.21, the newest in requirements/dev.txt, runs on 3.12 to 3.14, the floor (2.19) on 3.11 to 3.13.
 newest_pythons="3.14 3.13 3.12 3.11"

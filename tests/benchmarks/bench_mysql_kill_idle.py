@@ -4,7 +4,8 @@
 Beside the idle ones there are 20 in an open transaction with changes, which nobody should end. All act on the same server, one
 after the other in each round, so a busy machine slows all. "work" is the module's own part, from connecting to having seen that
 they are gone; "process" is with Python starting and importing, as Ansible runs it on a host. The pipeline and pt-kill are
-processes too; pt-kill sleeps one second of its time (--interval). A statement is one of the server's Questions.
+processes too; pt-kill sleeps one second of its time (--interval). A statement is one of the server's Questions. "cpu" are the
+seconds of the client and the server together, the ending of the connections included; busy neighbours do not change them much.
 
 Usage: python tests/benchmarks/bench_mysql_kill_idle.py [ROUNDS [CONNECTIONS]]
 """
@@ -103,16 +104,25 @@ def look(server: MysqlServer) -> tuple[int, set[int]]:
         return questions, {row[0] for row in cursor.fetchall()}
 
 
+def cpu(server: MysqlServer) -> float:
+    """Seconds that this process, its children and the server have used."""
+    fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
+    used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return used + sum(os.times()[:4])
+
+
 def measure(server: MysqlServer, number: int, act: Callable[[], None]) -> dict[str, float]:
     idle, working = open_clients(server, number)
     questions, _ = look(server)
-    start = time.perf_counter()
+    used, start = cpu(server), time.perf_counter()
     act()
     seconds = time.perf_counter() - start
     time.sleep(1)
+    used = cpu(server) - used
     after, left = look(server)
     counted = {
         "seconds": seconds,
+        "cpu": used,
         "statements": after - questions - 4,
         "left": sum(one.thread_id() in left for one in idle),
         "wrong": sum(one.thread_id() not in left for one in working),
@@ -168,13 +178,13 @@ def main(rounds: int, number: int) -> None:
 def report(found: dict[str, list[dict[str, float]]], number: int) -> None:
     base = [one["seconds"] for one in found["runbook's pipeline"]]
     print(f"{number} idle connections and {IN_TRANSACTION} in open transactions; {len(base)} rounds, medians")
-    print(f"{'':28}{'seconds':>9}{'ratio':>8}{'statements':>12}{'left':>7}{'wrongly ended':>15}")
+    print(f"{'':28}{'seconds':>9}{'ratio':>8}{'cpu':>7}{'statements':>12}{'left':>7}{'wrongly ended':>15}")
     for name, results in found.items():
         ratio = statistics.median(one["seconds"] / first for one, first in zip(results, base, strict=True))
-        seconds, statements, left, wrong = (
-            statistics.median(one[key] for one in results) for key in ("seconds", "statements", "left", "wrong")
+        seconds, used, statements, left, wrong = (
+            statistics.median(one[key] for one in results) for key in ("seconds", "cpu", "statements", "left", "wrong")
         )
-        print(f"{name:28}{seconds:9.2f}{ratio:8.2f}{statements:12.0f}{left:7.0f}{wrong:15.0f}")
+        print(f"{name:28}{seconds:9.2f}{ratio:8.2f}{used:7.2f}{statements:12.0f}{left:7.0f}{wrong:15.0f}")
 
 
 if __name__ == "__main__":
