@@ -22,7 +22,9 @@ options:
     description: Name of the environment that the backup must be of. Omitted, any will do.
     type: str
   proven:
-    description: Whether the newest backup must be one that M(finaegis.runbook.backup_verify) has proven to V(L3) or more; others are passed over.
+    description: >-
+      Whether the newest backup must be one that M(finaegis.runbook.backup_verify) has proven to V(L3) or more; others are
+      passed over.
     type: bool
     default: false
   max_age_seconds:

@@ -222,7 +222,8 @@ findings:
   elements: dict
   sample:
     - {check: L3, verdict: critical, observed: ['table accounts rows: 12499 instead of 12500'], threshold: [],
-       message: 'It is not proven that the backup is equal to what it was taken from: table accounts rows: 12499 instead of 12500.', advice: ''}
+       message: 'It is not proven that the backup is equal to what it was taken from: table accounts rows: 12499 instead of 12500.',
+       advice: ''}
 """
 
 from typing import Any, Dict

@@ -72,7 +72,11 @@ class Ladder:
             text = "; ".join(str(one) for one in list(problems)[:5])
             more = "" if len(problems) <= 5 else "; and %d more" % (len(problems) - 5)
             verdict = UNKNOWN if unsure else CRITICAL
-            message = "It can't be told whether the backup %s: %s%s." if unsure else "It is not proven that the backup %s: %s%s."
+            message = (
+                "It can't be told whether the backup %s: %s%s."
+                if unsure
+                else "It is not proven that the backup %s: %s%s."
+            )
             message = message % (MEANING[level], text.rstrip("."), more)
             self.findings.append(Finding(level, verdict, list(problems)[:20], [], message, advice))
             self.broken = True

@@ -13,7 +13,8 @@ QUEUE_LENGTH = (1000, 5000)
 FAILED_JOBS_PER_HOUR = (10, 50)
 DATABASE_CONNECTIONS_PERCENT = (80, 95)
 
-#: The runbook's table "Recovery Time Objectives": seconds to be back (RTO) and seconds of data that may be lost (RPO; None: not applicable).
+#: The runbook's table "Recovery Time Objectives": seconds to be back (RTO) and seconds of data that may be lost (RPO; None: not
+#: applicable).
 RECOVERY_SECONDS = {
     "complete_outage": (4 * 3600, 3600),
     "database_failure": (2 * 3600, 15 * 60),

@@ -70,7 +70,16 @@ def dest(tmp_path: Path) -> Path:
 def test_logs_are_shipped_byte_for_byte_and_only_when_there_is_something_new(fresh: MysqlServer, dest: Path) -> None:
     sql(fresh, "INSERT INTO logged.t VALUES (1)")
     common = {MODULE: options(fresh, dest)}
-    insert = ["mariadb", "--no-defaults", "-S", fresh.unix_socket, "-u", fresh.user, "-e", "INSERT INTO logged.t VALUES (2)"]
+    insert = [
+        "mariadb",
+        "--no-defaults",
+        "-S",
+        fresh.unix_socket,
+        "-u",
+        fresh.user,
+        "-e",
+        "INSERT INTO logged.t VALUES (2)",
+    ]
     write = {"ansible.builtin.command": {"argv": insert}, "environment": {"MYSQL_PWD": fresh.password}}
     planned, first, idle, _, young, due = run_tasks([
         {**common, "check_mode": True}, common, common, write, common,
