@@ -94,7 +94,7 @@ def events(handle: IO[bytes], name: str) -> Iterator[Event]:
             return
         if len(head) < _HEADER.size:
             raise BadInput("%s ends in the middle of an event at %d." % (name, position))
-        time, kind, server_id, size, unused, unused = _HEADER.unpack(head)
+        time, kind, server_id, size = _HEADER.unpack(head)[:4]
         body = handle.read(size - _HEADER.size) if size >= _HEADER.size else b""
         if size < _HEADER.size or len(body) != size - _HEADER.size:
             raise BadInput("%s ends in the middle of an event at %d." % (name, position))

@@ -172,7 +172,8 @@ def _fingerprints(path: str, home: str, public_key: str) -> List[str]:
         "--import",
         public_key,
     ]
-    done = subprocess.run(  # pylint: disable=ansible-bad-function  run_command belongs to the module
+    # run_command belongs to the module.
+    done = subprocess.run(  # pylint: disable=ansible-bad-function
         argv, capture_output=True, timeout=30, check=False, text=True
     )
     found = re.findall(r"^pub:.*\n(?:.*\n)*?fpr:+([0-9A-F]+):", done.stdout, re.MULTILINE)

@@ -63,10 +63,12 @@ class S3Storage(Storage):
         try:
             self.ask("The look at the bucket of %s" % self.place, "head_bucket")
         except _Answered as error:
-            if error.code in _ABSENT:
-                raise BadInput("There is no bucket '%s'." % self.bucket, _ADVICE["NoSuchBucket"]) from error
-            raise
-        self.ask("The look at %s" % self.place, "list_objects_v2", Prefix=self.prefix, MaxKeys=1)
+            if error.code not in _ABSENT:
+                raise
+        else:
+            self.ask("The look at %s" % self.place, "list_objects_v2", Prefix=self.prefix, MaxKeys=1)
+            return
+        raise BadInput("There is no bucket '%s'." % self.bucket, _ADVICE["NoSuchBucket"])
 
     def url(self, name: str) -> str:
         return self.place + name

@@ -138,9 +138,9 @@ class Scratch(PrivateDir):
 
     def death(self) -> str:
         """How the server ended, empty while it runs."""
-        code = self._process.poll() if self._process else None
-        if code is None:
+        if self._process is None or self._process.poll() is None:
             return ""
+        code = int(self._process.returncode)
         return (
             "the scratch server was ended by signal %d" % -code
             if code < 0
