@@ -49,7 +49,8 @@ def run(what: str, arguments: list[Any], stdout: str, stderr: str) -> int:
 
 class Run(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        self.wfile.write(b"%d" % run(*json.loads(self.rfile.readline())))
+        if line := self.rfile.readline():  # nothing: somebody looked whether we are there
+            self.wfile.write(b"%d" % run(*json.loads(line)))
 
 
 class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import json
 import os
@@ -50,10 +51,12 @@ def playbook_server() -> str:
     atexit.register(directory.cleanup)
     atexit.register(server.wait)
     atexit.register(server.terminate)
-    while not path.exists():
+    while True:
         assert server.poll() is None, "the server of playbooks did not start"
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(str(path))
+            return str(path)
         time.sleep(0.05)
-    return str(path)
 
 
 def served(what: str, *arguments: Any) -> tuple[int, str, str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.runner import Result, run_module, run_tasks
+from integration.runner import Result, call_module, call_modules, run_module, run_tasks
 from integration.servers import MysqlServer
 
 MODULE = "finaegis.runbook.backup_create"
@@ -95,7 +95,7 @@ def finding(result: Result, check: str) -> dict[str, Any]:
 
 def test_what_is_restored_equals_what_was_dumped(bank: MysqlServer, tmp_path: Path) -> None:
     kinds = ("zstd", "gzip", "none")
-    results = run_tasks([{MODULE: args(bank, tmp_path, compression=kind, environment="test")} for kind in kinds])
+    results = call_modules([{MODULE: args(bank, tmp_path, compression=kind, environment="test")} for kind in kinds])
     for kind, result in zip(kinds, results, strict=True):
         assert result["changed"] and result["verdict"] == "ok", result
         path, manifest = Path(result["path"]), result["manifest"]
@@ -166,7 +166,7 @@ def test_rows_are_those_of_the_dump_while_others_write(bank: MysqlServer, tmp_pa
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        result = run_module("backup_create", args(bank, tmp_path / "b.sql", database="busy", compression="none"))
+        result = call_module("backup_create", args(bank, tmp_path / "b.sql", database="busy", compression="none"))
     finally:
         stop.set()
         writer.join()
@@ -194,9 +194,9 @@ def test_a_lock_that_can_not_be_had_is_given_up_in_time_and_the_binary_log_decid
     sql(bank, "CREATE OR REPLACE USER late@localhost", "GRANT INSERT ON held.* TO late@localhost")
     with bank.connect() as other, other.cursor() as cursor:
         cursor.execute("LOCK TABLES held.t WRITE")
-        still = run_module("backup_create", args(bank, tmp_path / "b.sql", compression="none", lock_timeout_seconds=1))
+        still = call_module("backup_create", args(bank, tmp_path / "b.sql", compression="none", lock_timeout_seconds=1))
     common = {"database": "held", "compression": "none", "lock_timeout_seconds": 0}
-    written = run_module("backup_create", args(bank, tmp_path / "c.sql", program=late, **common))
+    written = call_module("backup_create", args(bank, tmp_path / "c.sql", program=late, **common))
     assert still["changed"] and not still["manifest"]["lock"]["held"]
     assert "Lock wait timeout" in still["manifest"]["lock"]["reason"]
     assert still["manifest"]["consistent"] and still["verdict"] == "ok", "nobody wrote between the two snapshots"
@@ -208,7 +208,7 @@ def test_a_lock_that_can_not_be_had_is_given_up_in_time_and_the_binary_log_decid
 
 def test_a_lock_is_not_held_longer_than_allowed(bank: MysqlServer, tmp_path: Path, program: Any) -> None:
     slow = program(f'sleep 3\nexec {REAL} "$@"')
-    result = run_module("backup_create", args(bank, tmp_path / "b.sql", compression="none", program=slow,
+    result = call_module("backup_create", args(bank, tmp_path / "b.sql", compression="none", program=slow,
                                               lock_timeout_seconds=1))  # fmt: skip
     assert "did not open its snapshot" in result["manifest"]["lock"]["reason"]
     assert 1 <= result["manifest"]["lock"]["seconds"] < 3
@@ -220,7 +220,7 @@ def test_missing_rights_are_said_because_a_dump_is_silent_about_them(bank: Mysql
         "CREATE OR REPLACE USER none@'127.0.0.1' IDENTIFIED BY 'x'",
         "CREATE OR REPLACE USER part@'127.0.0.1' IDENTIFIED BY 'x'",
         "GRANT SELECT, SHOW VIEW, TRIGGER ON bank.* TO part@'127.0.0.1'")  # fmt: skip
-    low, none, part = run_tasks([
+    low, none, part = call_modules([
         {MODULE: args(bank, tmp_path / f"{user}.sql", compression="none", login_user=user, login_password="x")}
         for user in ("low", "none", "part")
     ])  # fmt: skip
@@ -235,7 +235,7 @@ def test_missing_rights_are_said_because_a_dump_is_silent_about_them(bank: Mysql
 
 def test_a_table_without_snapshots_is_named(bank: MysqlServer, tmp_path: Path) -> None:
     sql(bank, "DROP DATABASE IF EXISTS mixed", "CREATE DATABASE mixed", "CREATE TABLE mixed.old (a INT) ENGINE=MyISAM")
-    result = run_module("backup_create", args(bank, tmp_path, database="mixed"))
+    result = call_module("backup_create", args(bank, tmp_path, database="mixed"))
     assert finding(result, "engines")["observed"] == {"old": "MyISAM"} and result["verdict"] == "warning"
     assert not result["manifest"]["tables"]["old"]["consistent"]
 
@@ -256,14 +256,14 @@ BAD_INPUT: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize("check", [True, False])
 def test_bad_input_is_clear_and_leaves_nothing(bank: MysqlServer, tmp_path: Path, check: bool) -> None:
     tasks = [{MODULE: {**args(bank, tmp_path / "b.sql.zst"), **wrong}} for wrong, _ in BAD_INPUT]
-    for result, (wrong, message) in zip(run_tasks(tasks, check=check), BAD_INPUT, strict=True):
+    for result, (wrong, message) in zip(call_modules(tasks, check=check), BAD_INPUT, strict=True):
         assert result["failed"] and message in result["msg"], (wrong, result)
         assert not result["changed"] and "defect of the module" not in result["msg"]
     assert names(tmp_path) == []
 
 
 def test_a_directory_that_takes_no_files_is_said(bank: MysqlServer) -> None:
-    result = run_module("backup_create", args(bank, Path("/proc/b.sql"), min_free_bytes=-(1 << 40)))
+    result = call_module("backup_create", args(bank, Path("/proc/b.sql"), min_free_bytes=-(1 << 40)))
     assert result["failed"] and "/proc" in result["msg"] and "defect of the module" not in result["msg"]
 
 
@@ -285,7 +285,7 @@ def test_a_dump_that_fails_or_lies_leaves_nothing(bank: MysqlServer, tmp_path: P
         {MODULE: args(bank, dest, **common, program=program(line, str(number)))}
         for number, (line, _) in enumerate(BAD_DUMPS)
     ]
-    for result, (line, message) in zip(run_tasks(tasks), BAD_DUMPS, strict=True):
+    for result, (line, message) in zip(call_modules(tasks), BAD_DUMPS, strict=True):
         assert result["failed"] and message in result["msg"], (line, result)
     assert names(tmp_path) == ["b.sql"] and dest.read_text() == "the one before"
 
@@ -346,7 +346,7 @@ def test_killed_in_the_middle_it_leaves_no_backup_and_the_next_run_cleans_up(
         os.kill(pid, signal.SIGKILL)
     assert not dest.exists()
     (left,) = [name for name in names(tmp_path) if "partial" in name]
-    again = run_module("backup_create", args(bank, dest, compression="none"))
+    again = call_module("backup_create", args(bank, dest, compression="none"))
     assert again["changed"] and again["removed_leftovers"] == [str(tmp_path / left)]
     assert names(tmp_path) == ["b.sql", "b.sql.manifest.json", "note"]
 

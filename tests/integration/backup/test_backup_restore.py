@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -212,11 +213,17 @@ def test_progress_is_told(tmp_path: Path) -> None:
     assert (told["rows"], told["of_rows"], told["tables"]) == (100, 200, 1) and told["seconds_left"] >= 0
 
 
-def test_another_moment_is_restored_beside_the_live_data(server: MysqlServer, tmp_path: Path) -> None:
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """pytest's own may be too long for a socket in it."""
+    with tempfile.TemporaryDirectory(prefix="restore-") as directory:
+        yield Path(directory)
+
+
+def test_another_moment_is_restored_beside_the_live_data(server: MysqlServer, short_path: Path) -> None:
     from integration.backup.test_pitr import History
 
-    (tmp_path / "dest").mkdir()
-    history = History(server, tmp_path / "dest")
+    history = History(server, short_path)
     result = restore(server, history.backup, until=history.places[1], assertions=history.balance(4))
     assert result["replayed"]["method"] == "client" and result["level"] == "L4" and result["verdict"] == "ok", result
     assert sql(server, "SELECT balance FROM copy.accounts WHERE id = 1") == [(4,)]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from integration.bank import Bank, deploy
 from integration.events.stores import Captured
-from integration.runner import Result, run_module, run_tasks
+from integration.runner import Result, call_module, call_modules, run_tasks
 from integration.servers import MysqlServer, RedisServer
 
 FIRST = "(SELECT * FROM (SELECT aggregate_uuid FROM stored_events WHERE id = 1) x)"
@@ -66,13 +66,13 @@ def test_heavy_aggregates_and_the_snapshot_that_is_used(captured: Captured) -> N
         f"INSERT INTO snapshots (aggregate_uuid, aggregate_version, state) VALUES ('{uuid}', {events}, '{{}}')",
     )
     asked = {"login_db": store, "min_events": 12, "heavy_warning": 0, "fail_on": ["warning"]}
-    (fresh,) = run_tasks([task(captured.server, **asked, samples=1000)])
+    (fresh,) = call_modules([task(captured.server, **asked, samples=1000)])
     captured.run(
         captured.server,
         store,
         f"INSERT INTO snapshots (aggregate_uuid, aggregate_version, state) VALUES ('{uuid}', 1, '{{}}')",
     )
-    (stale,) = run_tasks([task(captured.server, **asked)])
+    (stale,) = call_modules([task(captured.server, **asked)])
     assert table(fresh, "stored_events")["heavy_aggregates"] == len(many) - 1
     assert uuid not in [one["aggregate_uuid"] for one in table(fresh, "stored_events")["heaviest"]]
     assert table(stale, "stored_events")["heavy_aggregates"] == len(many)
@@ -93,7 +93,7 @@ def test_tenants_are_found_by_columns_never_by_name(captured: Captured) -> None:
         "original_created_at datetime)",
         "CREATE TABLE second_store LIKE ledger_of_things",
     )
-    result = run_module(
+    result = call_module(
         "event_store_info", {**server.options, "schemas": ["tenant_*"], "snapshots": {"pictures": "ledger_of_things"}}
     )
     found = {(t["schema"], t["table"], t["kind"], t["rows"]) for t in result["tables"]}
@@ -115,7 +115,7 @@ def test_projections_with_a_mark_of_their_own(either_server: MysqlServer, captur
     )
     mark = {"name": "accounts", "event_table": "stored_events", "query": "SELECT MAX(last_event_id) FROM accounts"}
     moved = "App\\Events\\MoneyDeposited"
-    behind, classes, none, past, writing, wrong = run_tasks(
+    behind, classes, none, past, writing, wrong = call_modules(
         [
             task(either_server, login_db=store, projections=[mark]),
             task(either_server, login_db=store, projections=[{**mark, "event_classes": [moved]}]),
@@ -166,7 +166,7 @@ def test_a_real_application_whose_projectors_wait_and_then_fail(
         "finaegis.runbook.event_store_verify": {**mysql_server.options, "login_db": "lag_bank", "settle_seconds": 0}
     }
     bank.artisan("bank:deposit", "--count=5")
-    waiting, few, seeded = run_tasks(
+    waiting, few, seeded = call_modules(
         [task(mysql_server, **asked), task(mysql_server, **asked, queue_jobs_limit=2), verify]
     )
     events, empty = waiting["queues"]
@@ -190,7 +190,7 @@ def test_a_real_application_whose_projectors_wait_and_then_fail(
     with mysql_server.connect(database="lag_bank") as connection, connection.cursor() as cursor:
         cursor.execute("RENAME TABLE daily_totals TO daily_totals_gone")
     bank.artisan("queue:work", "redis", "--queue=events", "--stop-when-empty", "--tries=1", "--sleep=0")
-    failed, critical, untagged, no_redis = run_tasks(
+    failed, critical, untagged, no_redis = call_modules(
         [
             task(mysql_server, **asked),
             task(mysql_server, **asked, failed_critical=4),
@@ -214,7 +214,7 @@ def test_a_real_application_whose_projectors_wait_and_then_fail(
 def test_what_is_refused(captured: Captured) -> None:
     store = captured.copy(captured.server, "refused_store")
     captured.run(captured.server, "", "DROP DATABASE IF EXISTS no_store", "CREATE DATABASE no_store")
-    prefixless, empty, limits = run_tasks(
+    prefixless, empty, limits = call_modules(
         [
             task(captured.server, login_db=store, queues=["events"]),
             task(captured.server, login_db="no_store", fail_on=["unknown"]),

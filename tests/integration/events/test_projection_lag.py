@@ -56,7 +56,7 @@ def test_seen_proven_and_mended(place: Environment, mysql_server: MysqlServer) -
     Captured.run(mysql_server, DATABASE, "UPDATE accounts SET balance = balance + 7 LIMIT 1")
     proven, output, code = place.run(PLAYBOOK, "-vvv", **inputs(replay="prove"))
     assert code != 0, output
-    assert (proven["outcome"], proven["verdict"], proven["changed"]) == ("drifted", "critical", False)
+    assert (proven["outcome"], proven["verdict"], proven["changed"]) == ("drifted", "critical", False), output
     assert [(one["table"], one["different"]) for one in proven["drift"]] == [("accounts", 1)]
     assert mysql_server.password not in output
 

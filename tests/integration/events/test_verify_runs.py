@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from integration.events.stores import Captured
-from integration.runner import CHECKOUT, Result, run_module, run_tasks
+from integration.runner import CHECKOUT, Result, call_modules, run_module, run_tasks
 from integration.servers import MysqlServer, start_mariadb
 
 #: 3398 events: six full ranges and a rest.
@@ -69,14 +69,14 @@ def test_check_mode_then_a_run_then_another(captured: Captured, store: str, tmp_
 def test_only_new_events_are_verified_again(captured: Captured, store: str, tmp_path: Path) -> None:
     one = task(captured.server, store, checkpoint=str(tmp_path / "c.json"), recheck=False)
     captured.run(captured.server, store, "DELETE FROM stored_events WHERE id > 3000", "DELETE FROM snapshots")
-    (first,) = run_tasks([one])
+    (first,) = call_modules([one])
     captured.run(
         captured.server,
         store,
         f"INSERT INTO stored_events SELECT * FROM {captured.name}.stored_events WHERE id > 3000",
         "UPDATE stored_events SET event_version = 0 WHERE id = 3333",
     )
-    second, third = run_tasks([one, one])
+    second, third = call_modules([one, one])
     # The range that ended with the last event is read again: it has grown.
     assert (events(first)["verified"], events(second)["verified"]) == (3000, 500 + 398)
     assert events(second)["verified_total"] == 3398
@@ -85,7 +85,7 @@ def test_only_new_events_are_verified_again(captured: Captured, store: str, tmp_
     assert finding(third, "event_version")["observed"] == 1
     assert third["failed"] is True
     captured.run(captured.server, store, "UPDATE stored_events SET event_version = 1 WHERE id = 3333")
-    (again,) = run_tasks([task(captured.server, store, checkpoint=str(tmp_path / "c.json"), restart=True)])
+    (again,) = call_modules([task(captured.server, store, checkpoint=str(tmp_path / "c.json"), restart=True)])
     assert again["verdict"] == "ok"
 
 
@@ -111,10 +111,10 @@ def test_history_that_was_tampered_with(captured: Captured, tmp_path: Path) -> N
     for name in names:
         database = captured.copy(captured.server, f"tampered_{name}")
         tasks.append(task(captured.server, database, checkpoint=str(tmp_path / "all.json"), **only))
-    assert {result["verdict"] for result in run_tasks(tasks)} == {"ok"}
+    assert {result["verdict"] for result in call_modules(tasks)} == {"ok"}
     for name, change in TAMPERED.items():
         captured.run(captured.server, f"tampered_{name}", change)
-    results = dict(zip(names, run_tasks(tasks), strict=True))
+    results = dict(zip(names, call_modules(tasks), strict=True))
     assert results.pop("untouched")["verdict"] == "ok"
     for name, result in results.items():
         assert result["failed"] is True, name
@@ -128,9 +128,9 @@ def test_history_that_was_tampered_with(captured: Captured, tmp_path: Path) -> N
 
 def test_without_hashes_old_events_are_counted(captured: Captured, store: str, tmp_path: Path) -> None:
     one = task(captured.server, store, checkpoint=str(tmp_path / "c.json"), checks=["history", "invalid_json"])
-    run_tasks([one])
+    call_modules([one])
     captured.run(captured.server, store, TAMPERED["one_gone"], TAMPERED["amount_in_a_full_range"])
-    (result,) = run_tasks([one])
+    (result,) = call_modules([one])
     assert finding(result, "history")["observed"] == 1
 
 
@@ -199,7 +199,7 @@ def test_killed_at_many_moments_then_gone_on_with(captured: Captured, tmp_path: 
 
 def test_a_run_that_has_no_time_says_that_it_saw_nothing(captured: Captured, store: str, tmp_path: Path) -> None:
     asked = {"checkpoint": str(tmp_path / "c.json")}
-    none, rest = run_tasks(
+    none, rest = call_modules(
         [task(captured.server, store, max_seconds=0, **asked), task(captured.server, store, **asked)]
     )
     assert none["failed"] is True
@@ -214,14 +214,14 @@ def test_young_events_wait_for_the_next_run(captured: Captured, store: str, tmp_
     young = "UPDATE stored_events SET created_at = NOW(), meta_data = JSON_REMOVE(meta_data, '$.\"stored-event-id\"') WHERE id > 3390"
     captured.run(captured.server, store, young)
     asked = {"checkpoint": str(tmp_path / "c.json"), "hash_chain": True}
-    (first,) = run_tasks([task(captured.server, store, settle_seconds=3000, **asked)])
+    (first,) = call_modules([task(captured.server, store, settle_seconds=3000, **asked)])
     assert (events(first)["verified_to"], events(first)["too_young"], first["verdict"]) == (3390, 8, "ok")
     captured.run(
         captured.server,
         store,
         "UPDATE stored_events SET meta_data = JSON_SET(meta_data, '$.\"stored-event-id\"', id) WHERE id > 3390",
     )
-    (second,) = run_tasks([task(captured.server, store, settle_seconds=0, **asked)])
+    (second,) = call_modules([task(captured.server, store, settle_seconds=0, **asked)])
     assert (events(second)["verified_to"], events(second)["too_young"], second["verdict"]) == (3398, 0, "ok")
 
 
@@ -245,7 +245,7 @@ def test_what_is_refused(captured: Captured, store: str, tmp_path: Path) -> None
     )
     checkpoint, broken = str(tmp_path / "c.json"), tmp_path / "broken.json"
     broken.write_text('{"format": "something else"}')
-    run_tasks([task(server, store, checkpoint=checkpoint, known_classes=["A", "B"], fail_on=[])])
+    call_modules([task(server, store, checkpoint=checkpoint, known_classes=["A", "B"], fail_on=[])])
     renamed = tmp_path / "renamed.json"
     renamed.write_text(Path(checkpoint).read_text().replace(f'"{store}.', f'"{other}.'))
     money = {
@@ -296,21 +296,21 @@ def test_what_is_refused(captured: Captured, store: str, tmp_path: Path) -> None
             "Whether this server lags behind another can't be seen",
         ),
     ]
-    results = run_tasks([task(server, store, **options) for options, _ in wrong])
+    results = call_modules([task(server, store, **options) for options, _ in wrong])
     for result, (options, words) in zip(results, wrong, strict=True):
         assert result.get("failed") is True, options
         assert words in result["msg"], (options, result["msg"])
     assert "canary-" not in "".join(json.dumps(result) for result in results)
     # SELECT alone is enough, and no lag is known to be none on a server that is no replica.
-    (enough,) = run_tasks([task(server, store, login_user="reader", login_password="canary-reader")])
+    (enough,) = call_modules([task(server, store, login_user="reader", login_password="canary-reader")])
     assert enough["verdict"] == "ok"
-    (primary,) = run_tasks([task(server, store, max_lag_seconds=0)])
+    (primary,) = call_modules([task(server, store, max_lag_seconds=0)])
     assert primary["verdict"] == "ok"
 
 
 def test_a_check_that_was_left_out_can_not_be_taken_for_granted(captured: Captured, store: str, tmp_path: Path) -> None:
     checkpoint = str(tmp_path / "c.json")
-    less, more = run_tasks(
+    less, more = call_modules(
         [
             task(captured.server, store, checkpoint=checkpoint, checks=["event_version"]),
             task(captured.server, store, checkpoint=checkpoint),
@@ -342,7 +342,7 @@ def test_it_waits_for_a_replica_and_gives_up_when_replication_stands_still(
             f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={primary.port}, MASTER_USER='repl', "
             f"MASTER_PASSWORD='{primary.password}'",
         )
-        (result,) = run_tasks([task(replica, store, max_lag_seconds=5, lag_timeout_seconds=2)])
+        (result,) = call_modules([task(replica, store, max_lag_seconds=5, lag_timeout_seconds=2)])
     finally:
         replica.stop()
     assert result["complete"] is False

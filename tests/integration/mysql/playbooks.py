@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class Environment:
 
     def run(self, playbook: str, *arguments: str, **inputs: Any) -> tuple[dict[str, Any], str, int]:
         """What it handed to AWX under its own name (empty without), all it printed, and the exit code."""
-        hosts = {"ansible_connection": "local"}
+        hosts = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         inventory = {
             "all": {
                 "vars": {

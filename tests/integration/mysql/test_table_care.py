@@ -11,7 +11,7 @@ from typing import Any
 import pymysql
 import pytest
 from integration.mysql.bank import KINDS, ask, fill, fragment, free_bytes, fresh, quote, session, wait_for
-from integration.runner import Result, run_module, run_tasks
+from integration.runner import Result, call_module, call_modules, run_tasks
 from integration.servers import MysqlServer, start_mariadb
 
 ALL = {"min_free_ratio": 0, "min_free_bytes": 0}
@@ -59,7 +59,7 @@ def told(zoo: MysqlServer) -> dict[str, Result]:
         "nowhere": task(zoo, "zo0", "analyze"),
         "late": task(zoo, "zoo", "check analyze", stop_after_seconds=0),
     }
-    return dict(zip(tasks, run_tasks(list(tasks.values())), strict=True))
+    return dict(zip(tasks, call_modules(list(tasks.values())), strict=True))
 
 
 class TestEveryKindOfTable:
@@ -192,7 +192,7 @@ def test_nothing_is_rebuilt_beside_an_old_transaction(plain: MysqlServer, touch:
     limits = {"max_transaction_seconds": 0, "lock_wait_timeout": 1}
     with session(plain, "BEGIN", touch) as other:
         wait_for(lambda: ask(plain, OLD))
-        planned, refused, harmless = run_tasks(
+        planned, refused, harmless = call_modules(
             [
                 task(plain, "one", "optimize", check=True, **limits, **ALL),
                 task(plain, "one", "optimize", **limits, **ALL),
@@ -217,7 +217,7 @@ def test_mysql_tells_who_holds_a_table_without_a_transaction(mysql9_server: Mysq
     with session(mysql9_server, "LOCK TABLES held.t READ") as other:
         mine = f"SELECT 1 FROM performance_schema.processlist WHERE id = {other.thread_id()} AND time > 0"
         wait_for(lambda: ask(mysql9_server, mine))
-        (refused,) = run_tasks([task(mysql9_server, "held", "optimize", max_transaction_seconds=0, **ALL)])
+        (refused,) = call_modules([task(mysql9_server, "held", "optimize", max_transaction_seconds=0, **ALL)])
     assert [each["id"] for each in refused["blockers"]] == [other.thread_id()]
     assert "holds held.t" in refused["msg"]
 
@@ -226,7 +226,7 @@ def test_a_lock_that_is_not_given_up_fails_the_rebuild_soon(plain: MysqlServer) 
     """The server answers with rows and no error; what queued behind is let go."""
     ask(plain, "CREATE TABLE one.u (id INT PRIMARY KEY)")
     with session(plain, "BEGIN", "SELECT * FROM one.t"):
-        (failed,) = run_tasks([task(plain, "one", "optimize", lock_wait_timeout=1, **ALL)])
+        (failed,) = call_modules([task(plain, "one", "optimize", lock_wait_timeout=1, **ALL)])
         assert ask(plain, "SELECT a FROM one.t") == [(1,)]
     assert failed["failed"]
     assert "Lock wait timeout" in failed["msg"]
@@ -236,7 +236,7 @@ def test_a_lock_that_is_not_given_up_fails_the_rebuild_soon(plain: MysqlServer) 
 
 def test_local_keeps_it_out_of_the_binary_log(plain: MysqlServer) -> None:
     ask(plain, "FLUSH BINARY LOGS")
-    for result in run_tasks([task(plain, "one", "optimize", local=local, **ALL) for local in (True, False)]):
+    for result in call_modules([task(plain, "one", "optimize", local=local, **ALL) for local in (True, False)]):
         assert outcomes(result) == {"t": "ok"}
     log = ask(plain, "SHOW BINARY LOGS")[-1][0]
     written = [str(row[5]) for row in ask(plain, f"SHOW BINLOG EVENTS IN '{log}'")]
@@ -246,7 +246,7 @@ def test_local_keeps_it_out_of_the_binary_log(plain: MysqlServer) -> None:
 def test_a_replica_is_only_worked_on_by_itself(plain: MysqlServer) -> None:
     ask(plain, "SET GLOBAL read_only = ON")
     try:
-        refused, done = run_tasks([task(plain, "one", "analyze", local=local) for local in (False, True)])
+        refused, done = call_modules([task(plain, "one", "analyze", local=local) for local in (False, True)])
     finally:
         ask(plain, "SET GLOBAL read_only = OFF")
     assert refused["failed"]
@@ -294,7 +294,7 @@ def test_bad_input_is_said(mysql_server: MysqlServer) -> None:
         "at least 1": {"lock_wait_timeout": 0},
         "login_port": {"login_port": 1},
     }
-    results = run_tasks([task(mysql_server, "mysql", "check", **args) for args in wrong.values()])
+    results = call_modules([task(mysql_server, "mysql", "check", **args) for args in wrong.values()])
     for said, result in zip(wrong, results, strict=True):
         assert result["failed"]
         assert said in result["msg"]
@@ -309,7 +309,7 @@ def test_a_server_killed_meanwhile_is_a_clear_failure(tmp_path: Path) -> None:
 
     def work() -> None:
         args = {**server.options, "database": "one", "operations": ["optimize"], "lock_wait_timeout": 100, **ALL}
-        results.append(run_module("mysql_table_care", args))
+        results.append(call_module("mysql_table_care", args))
 
     with session(server, "LOCK TABLES one.t READ"):
         thread = threading.Thread(target=work)
