@@ -107,13 +107,13 @@ EXAMPLES = r"""
 
 - name: Look at last night's data beside the live ones
   finaegis.runbook.backup_restore:
-    config_file: /root/.my.cnf
+    config_file: ~/.my.cnf
     src: /var/backups/finaegis-20260131T020000Z.sql.zst
     target_database: finaegis_last_night
 
 - name: Replace what is there, knowingly
   finaegis.runbook.backup_restore:
-    config_file: /root/.my.cnf
+    config_file: ~/.my.cnf
     src: /var/backups/
     database: finaegis
     overwrite: true

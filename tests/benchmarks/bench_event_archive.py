@@ -95,9 +95,20 @@ def pt_archiver(server: MysqlServer, directory: Path) -> tuple[float, float, flo
     login.write_text(f"[client]\nuser={server.user}\npassword={server.password}\nsocket={server.unix_socket}\n")
     out.unlink(missing_ok=True)
     argv = [
-        "pt-archiver", "--source", f"F={login},D=archived,t=stored_events", "--where", f"aggregate_version <= {COVERED}",
-        "--limit", "1000", "--bulk-delete", "--commit-each", "--file", str(out), "--no-check-charset", "--no-version-check",
-    ]  # fmt: skip
+        "pt-archiver",
+        "--source",
+        f"F={login},D=archived,t=stored_events",
+        "--where",
+        f"aggregate_version <= {COVERED}",
+        "--limit",
+        "1000",
+        "--bulk-delete",
+        "--commit-each",
+        "--file",
+        str(out),
+        "--no-check-charset",
+        "--no-version-check",
+    ]
     start = time.perf_counter()
     program = subprocess.Popen(argv)
     status, usage = os.wait4(program.pid, 0)[1:]

@@ -100,9 +100,14 @@ def ours(
 ) -> tuple[float, float, float, float]:
     """Seconds of applying, seconds in all, MiB of one php, MiB of the module."""
     options = {
-        **server.options, **bank.options, "login_db": "bench_bank", "projectors": [PROJECTOR], "projection_tables": ["accounts"],
-        "settle_seconds": 0, **more,
-    }  # fmt: skip
+        **server.options,
+        **bank.options,
+        "login_db": "bench_bank",
+        "projectors": [PROJECTOR],
+        "projection_tables": ["accounts"],
+        "settle_seconds": 0,
+        **more,
+    }
     arguments = directory / "arguments.json"
     arguments.touch(0o600)
     arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}))

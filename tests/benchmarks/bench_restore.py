@@ -115,21 +115,30 @@ def restores(bench: Bench) -> None:
         f'mariadb-dump --no-defaults -S "$SOCKET" -u admin --single-transaction --routines --triggers bank | gzip > {gz}',
         bench.source,
     )
-    runbook = bench.peer("gunzip | mysql (runbook)",
-                         lambda server: shell(f'gunzip < {gz} | mariadb --no-defaults -S "$SOCKET" -u admin bank', server))  # fmt: skip
+    runbook = bench.peer(
+        "gunzip | mysql (runbook)",
+        lambda server: shell(f'gunzip < {gz} | mariadb --no-defaults -S "$SOCKET" -u admin bank', server),
+    )
     if shutil.which("mydumper") and shutil.which("myloader"):
         files = bench.directory / "mydumper"
         shell(f'mydumper --socket "$SOCKET" -u admin -p "$MYSQL_PWD" -B bank -o {files} -t 2', bench.source)
-        bench.peer("myloader -t 2", lambda server: shell(
-            f'myloader --socket "$SOCKET" -u admin -p "$MYSQL_PWD" -B bank -d {files} -t 2 -o', server))  # fmt: skip
+        bench.peer(
+            "myloader -t 2",
+            lambda server: shell(
+                f'myloader --socket "$SOCKET" -u admin -p "$MYSQL_PWD" -B bank -d {files} -t 2 -o', server
+            ),
+        )
     engines = {"dump": "mariadb-dump", "mydumper": "mydumper", "physical": "mariadb-backup"}
     for engine in (name for name, program in engines.items() if shutil.which(program)):
         result = bench.ours(bench.take(engine))
         phases = result["rto"]["phases"]
         proof = sum(phases.get(name, 0) for name in ("compare", "invariants"))
         ready = phases["restore"]
-        print(f"{'ours, ' + engine:34} {ready:8.1f} s   {runbook / ready:5.1f}x the runbook's; proof L3-L4 {proof:.1f} s, "
-              f"whole verification {(ready + proof) / ready:.2f}x the restore; {result['gib_per_minute']} GiB/min", flush=True)  # fmt: skip
+        print(
+            f"{'ours, ' + engine:34} {ready:8.1f} s   {runbook / ready:5.1f}x the runbook's; proof L3-L4 {proof:.1f} s, "
+            f"whole verification {(ready + proof) / ready:.2f}x the restore; {result['gib_per_minute']} GiB/min",
+            flush=True,
+        )
 
 
 def replays(bench: Bench, transactions: int) -> None:
@@ -157,16 +166,22 @@ def replays(bench: Bench, transactions: int) -> None:
     def by_hand(server: MysqlServer) -> None:
         shell(f'zstd -dc {path} | mariadb --no-defaults -S "$SOCKET" -u admin bank', server)
         began = time.monotonic()
-        shell(f"mariadb-binlog --no-defaults --start-position={position['position']} {' '.join(logs)} "
-              '| mariadb --no-defaults -S "$SOCKET" -u admin', server)  # fmt: skip
+        shell(
+            f"mariadb-binlog --no-defaults --start-position={position['position']} {' '.join(logs)} "
+            '| mariadb --no-defaults -S "$SOCKET" -u admin',
+            server,
+        )
         by_pipe.append(time.monotonic() - began)
 
     by_pipe: list[float] = []
     bench.peer("restore and mysqlbinlog | mysql", by_hand)
     result = bench.ours(path, until="latest", require_level="L4")
     replayed = result["replayed"]
-    print(f"replay of {replayed['transactions']} transactions: mysqlbinlog | mysql {by_pipe[0]:.1f} s, "
-          f"ours {replayed['seconds']:.1f} s, {by_pipe[0] / replayed['seconds']:.1f}x", flush=True)  # fmt: skip
+    print(
+        f"replay of {replayed['transactions']} transactions: mysqlbinlog | mysql {by_pipe[0]:.1f} s, "
+        f"ours {replayed['seconds']:.1f} s, {by_pipe[0] / replayed['seconds']:.1f}x",
+        flush=True,
+    )
 
 
 def main() -> None:

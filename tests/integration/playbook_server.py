@@ -18,7 +18,7 @@ from typing import Any
 
 import ansible.module_utils.basic
 import pymysql  # noqa: F401  (loaded for the modules that are forked)
-import redis  # noqa: F401
+import redis  # noqa: F401  (likewise)
 from ansible.cli.playbook import PlaybookCLI
 
 

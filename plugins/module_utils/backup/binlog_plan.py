@@ -74,8 +74,17 @@ def judge_archive(binlogs: List[Binlog], covered: Optional[float], now: float, m
         chain = Finding("chain", CRITICAL, broken, [], "The chain has gaps: %s." % "; ".join(broken), advice)
     age = None if covered is None else max(0.0, now - covered)
     told = "nothing is known of" if age is None else "%.0f s of" % age
-    return [chain, measure("unshipped", age, None, max_age, "It is %s what the server wrote that is not archived." % told,
-                           "Run it more often than max_age_seconds.")]  # fmt: skip
+    return [
+        chain,
+        measure(
+            "unshipped",
+            age,
+            None,
+            max_age,
+            "It is %s what the server wrote that is not archived." % told,
+            "Run it more often than max_age_seconds.",
+        ),
+    ]
 
 
 @dataclasses.dataclass(frozen=True)

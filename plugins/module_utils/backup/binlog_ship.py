@@ -103,10 +103,12 @@ def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         "covered_until": covered["until"] if covered else None,
         "archived": len(known),
         "seconds": round(time.time() - began, 3),
-        "diff": {"before": {"logs": len(known) - len(shipped)},
-                 "after": {"logs": len(known) - len(shipped) + len(planned)}},
+        "diff": {
+            "before": {"logs": len(known) - len(shipped)},
+            "after": {"logs": len(known) - len(shipped) + len(planned)},
+        },
         **summary(findings),
-    }  # fmt: skip
+    }
 
 
 def look(connection: mysql.Connection, server: Server) -> Source:
@@ -149,8 +151,12 @@ def read_covered(storage: Storage) -> Optional[Dict[str, Any]]:
         return None
     try:
         found = json.loads(storage.read_small(COVERED))
-        return {"until": str(found["until"]), "file": str(found["file"]), "position": int(found["position"]),
-                "server": str(found["server"])}  # fmt: skip
+        return {
+            "until": str(found["until"]),
+            "file": str(found["file"]),
+            "position": int(found["position"]),
+            "server": str(found["server"]),
+        }
     except (ValueError, KeyError, TypeError):
         return None
 

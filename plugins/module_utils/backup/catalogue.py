@@ -192,8 +192,10 @@ def gaps(binlogs: List[Binlog], position: Optional[Dict[str, Any]] = None) -> Li
         if not chain or chain[0].number != start:
             found.append("%s, in which the backup's position lies, is not archived" % position["file"])
         elif chain[0].end_position < int(position["position"]):
-            found.append("%s is archived up to %d, the backup's position is %d"
-                         % (chain[0].name, chain[0].end_position, int(position["position"])))  # fmt: skip
+            found.append(
+                "%s is archived up to %d, the backup's position is %d"
+                % (chain[0].name, chain[0].end_position, int(position["position"]))
+            )
     for before, after in zip(chain, chain[1:]):
         if after.number != before.number + 1:
             found.append(

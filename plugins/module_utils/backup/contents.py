@@ -26,8 +26,17 @@ BLOCK = 100000
 #: The columns that make a table an event store, whatever its name.
 _EVENT_COLUMNS = {"aggregate_uuid", "aggregate_version", "event_class", "event_properties"}
 _GENERATED = re.compile(r"(STORED|VIRTUAL|PERSISTENT)( GENERATED)?", re.I)
-_GEOMETRY = {"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection",
-             "geomcollection"}  # fmt: skip
+_GEOMETRY = {
+    "geometry",
+    "point",
+    "linestring",
+    "polygon",
+    "multipoint",
+    "multilinestring",
+    "multipolygon",
+    "geometrycollection",
+    "geomcollection",
+}
 _LONG = {"mediumtext", "longtext", "mediumblob", "longblob", "json"}
 _INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
 #: Before the checksum of a table whose long values are hashed one by one.
@@ -174,7 +183,12 @@ def sums_sql(database: str, table: str, columns: List[Column], key: Optional[str
         return "SELECT COUNT(*) AS n, %s AS s FROM %s" % (total, name)
     key = quote_identifier(key)
     return "SELECT %s DIV %d AS b, COUNT(*) AS n, %s AS s, MAX(%s) AS top FROM %s GROUP BY b ORDER BY b" % (
-        key, BLOCK, total, key, name)  # fmt: skip
+        key,
+        BLOCK,
+        total,
+        key,
+        name,
+    )
 
 
 def row_sql(columns: List[Column], wide: bool) -> str:

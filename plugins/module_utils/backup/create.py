@@ -240,10 +240,26 @@ def _make(
         stack.enter_context(_sigterm_raises())
         fd = stack.enter_context(option_file.descriptor("client", options))
         spool = stack.enter_context(spools.spool(spool_parent)) if plan.engine.needs_spool else ""
-        job = Job(plan.source.name, plan.login, plan.server, plan.program, plan.source.binary_log, fd, params["threads"],
-                  plan.data_directory, spool)  # fmt: skip
-        taking = Taking(connection, plan.login, plan.engine, job, filters, params["lock_timeout_seconds"],
-                        params["timeout_seconds"] or None)  # fmt: skip
+        job = Job(
+            plan.source.name,
+            plan.login,
+            plan.server,
+            plan.program,
+            plan.source.binary_log,
+            fd,
+            params["threads"],
+            plan.data_directory,
+            spool,
+        )
+        taking = Taking(
+            connection,
+            plan.login,
+            plan.engine,
+            job,
+            filters,
+            params["lock_timeout_seconds"],
+            params["timeout_seconds"] or None,
+        )
         try:
             upload = stack.enter_context(plan.storage.create(plan.name))
             taken, streamed = taking.run(upload)

@@ -143,7 +143,7 @@ class Pipeline:
         _enlarge(source)
         try:
             while True:
-                chunk = source.read1(CHUNK)  # type: ignore[attr-defined]
+                chunk = source.read1(CHUNK)  # type: ignore[attr-defined]  # IO[bytes] does not tell it, a pipe has it
                 if not chunk:
                     break
                 self._write(chunk)

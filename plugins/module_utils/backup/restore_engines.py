@@ -144,8 +144,12 @@ def _open(path: str) -> IO[bytes]:
 def _kinds(names: List[str]) -> Tuple[List[str], List[str], List[str]]:
     """mydumper's files: tables; rows, the largest numbers last; views, triggers, routines and events."""
     tables = sorted(name for name in names if name.endswith("-schema.sql"))
-    objects = [name for suffix in ("-schema-view.sql", "-schema-triggers.sql", "-schema-post.sql")
-               for name in sorted(names) if name.endswith(suffix)]  # fmt: skip
+    objects = [
+        name
+        for suffix in ("-schema-view.sql", "-schema-triggers.sql", "-schema-post.sql")
+        for name in sorted(names)
+        if name.endswith(suffix)
+    ]
     others = {"metadata", *tables, *objects}
     rows = sorted(
         name for name in names if name.endswith(".sql") and name not in others and "-schema-create" not in name

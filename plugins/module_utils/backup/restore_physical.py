@@ -112,7 +112,10 @@ def _settings(server: scratch.Scratch) -> List[str]:
                 found.append("--%s=%s" % (name.replace("_", "-"), value.strip()))
     path = os.path.join(server.home, "init.sql")
     with open(path, "w", encoding="utf-8") as handle:
-        handle.write("CREATE OR REPLACE USER '%s'@'localhost';\n" % _USER if server.program.server.is_mariadb
-                     else "CREATE USER IF NOT EXISTS '%s'@'localhost';\n" % _USER)  # fmt: skip
+        handle.write(
+            "CREATE OR REPLACE USER '%s'@'localhost';\n" % _USER
+            if server.program.server.is_mariadb
+            else "CREATE USER IF NOT EXISTS '%s'@'localhost';\n" % _USER
+        )
         handle.write("GRANT ALL ON *.* TO '%s'@'localhost' WITH GRANT OPTION;\n" % _USER)
     return [*found, "--init-file=" + path]

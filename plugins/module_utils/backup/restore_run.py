@@ -103,8 +103,19 @@ def _plan(params: Dict[str, Any], ladder: judge.Ladder, now: float) -> Plan:
     commands = filters(manifest.compression, manifest.encryption, key)
     settings = dict(restore_state.read_settings(login))
     settings.update(found.note.get("settings") or {})  # a killed run left the server with others than its own
-    return Plan(storage, backup, login, database, server.is_mariadb, found, commands, key, replay, settings,
-                judge.reach(backup, known.binlogs, verify.covered(storage)))  # fmt: skip
+    return Plan(
+        storage,
+        backup,
+        login,
+        database,
+        server.is_mariadb,
+        found,
+        commands,
+        key,
+        replay,
+        settings,
+        judge.reach(backup, known.binlogs, verify.covered(storage)),
+    )
 
 
 def _perform(
@@ -267,7 +278,9 @@ def _result(
         findings.append(judge.judge_time(seconds, objective))
     if plan.found.state == restore_state.UNFINISHED:
         message = "A restore of %s, begun at %s, had not ended; it was started over." % (
-            plan.found.note.get("backup"), plan.found.note.get("started"))  # fmt: skip
+            plan.found.note.get("backup"),
+            plan.found.note.get("started"),
+        )
         findings.append(Finding("unfinished", WARNING, plan.found.note, None, message))
     if check_mode:
         findings.append(
@@ -282,10 +295,13 @@ def _result(
         "level": ladder.level,
         "replayed": None if replayed is None else dataclasses.asdict(replayed),
         "restored_to": replayed.last_event or iso(plan.backup.at) if replayed else iso(plan.backup.at),
-        "rto": {"phases": {k: round(v, 3) for k, v in phases.items()}, "seconds": None if check_mode else round(seconds, 3),
-                "objective": objective},
+        "rto": {
+            "phases": {k: round(v, 3) for k, v in phases.items()},
+            "seconds": None if check_mode else round(seconds, 3),
+            "objective": objective,
+        },
         "rpo": rpo,
         "gib_per_minute": round(size / restore / (1 << 30) * 60, 3) if restore else None,
         "diff": {"before": {plan.database: plan.found.state}, "after": {plan.database: manifest.file}},
         **summary(findings),
-    }  # fmt: skip
+    }

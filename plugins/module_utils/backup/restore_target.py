@@ -65,8 +65,16 @@ def target(params: Dict[str, Any], manifest: Manifest) -> Iterator[Target]:
             return " ".join(filter(None, (server.death(), server.last_words()))) if server.death() else ""
 
         text = "%s %s" % (program.server.flavor, program.server.release)
-        yield Target(server.login, manifest.database, server.home, death, time.monotonic() - began, text,
-                     program.server.is_mariadb, server.relay)  # fmt: skip
+        yield Target(
+            server.login,
+            manifest.database,
+            server.home,
+            death,
+            time.monotonic() - began,
+            text,
+            program.server.is_mariadb,
+            server.relay,
+        )
 
 
 @contextlib.contextmanager

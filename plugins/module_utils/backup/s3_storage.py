@@ -157,8 +157,12 @@ class S3Storage(Storage):
         removed = []
         for one in self._unfinished():
             address = "s3://%s/%s" % (self.bucket, one["Key"])
-            self.ask("Ending the unfinished upload of %s" % address, "abort_multipart_upload", Key=one["Key"],
-                     UploadId=one["UploadId"])  # fmt: skip
+            self.ask(
+                "Ending the unfinished upload of %s" % address,
+                "abort_multipart_upload",
+                Key=one["Key"],
+                UploadId=one["UploadId"],
+            )
             removed.append(address)
         return removed
 

@@ -97,11 +97,17 @@ def refuse_unfit(program: ServerProgram, made_on: Dict[str, str], physical: bool
         return
     raise Refused(
         "The backup was made on %s %s; %s is %s %s, which can't %s it."
-        % (made_on["flavor"], origin.release, program.path, program.server.flavor, program.server.release,
-           "open the data files of" if physical else "be trusted to hold"),
+        % (
+            made_on["flavor"],
+            origin.release,
+            program.path,
+            program.server.flavor,
+            program.server.release,
+            "open the data files of" if physical else "be trusted to hold",
+        ),
         "Run this where %s %s.%s%s is installed, or name its program with scratch_server."
         % (made_on["flavor"], series[0], series[1], "" if physical else " or newer"),
-    )  # fmt: skip
+    )
 
 
 def default_memory() -> int:

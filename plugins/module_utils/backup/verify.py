@@ -70,8 +70,13 @@ def find(
     """The catalogue, the backup that is meant, and why there is none. Without a name it is the newest one."""
     known = catalogue.read(storage)
     if name is None:
-        wanted = [one for one in known.backups if params["database"] in (None, one.manifest.database)
-                  and params["environment"] in (None, one.manifest.environment) and (one.proven or not params["proven"])]  # fmt: skip
+        wanted = [
+            one
+            for one in known.backups
+            if params["database"] in (None, one.manifest.database)
+            and params["environment"] in (None, one.manifest.environment)
+            and (one.proven or not params["proven"])
+        ]
         broken = ["; ".join("%s" % text for text in known.unreadable.values())] if known.unreadable else []
         kind = "proven backup" if params["proven"] else "backup"
         absent = "there is no such %s at %s" % (kind, storage.place)
@@ -167,8 +172,10 @@ def _loaded(ladder: judge.Ladder, restored: Restored, there: Target) -> bool:
     refusals = [restored.refusal.message] if restored.refusal else []
     loaded = restored.loaded
     if loaded is not None and loaded.warning_count:
-        refusals += ["%d warnings, such as: %s (table %s)" % (loaded.warning_count, one["Message"], one["table"] or "-")
-                     for one in loaded.warnings[:1]]  # fmt: skip
+        refusals += [
+            "%d warnings, such as: %s (table %s)" % (loaded.warning_count, one["Message"], one["table"] or "-")
+            for one in loaded.warnings[:1]
+        ]
     if death:
         # The backup may be well; it was not seen.
         return ladder.step("L2", [death, *refusals], "See why the scratch server ended, and verify again.", unsure=True)
@@ -214,7 +221,10 @@ def _prove(
     problems += invariants(there.login, there.database) if manifest.event_stores else []
     what.phases["invariants"] = time.monotonic() - began
     note = "%d event stores, %d ledgers, %d assertions." % (
-        len(manifest.event_stores), len(params["ledgers"]), len(params["assertions"]))  # fmt: skip
+        len(manifest.event_stores),
+        len(params["ledgers"]),
+        len(params["assertions"]),
+    )
     advice = "The backup is true to its source, so the source has the same fault: look there."
     if not ladder.step("L4", problems, advice, note=note) or _enough(what, "L4"):
         return

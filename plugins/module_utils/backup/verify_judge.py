@@ -81,8 +81,15 @@ class Ladder:
             self.findings.append(Finding(level, verdict, list(problems)[:20], [], message, advice))
             self.broken = True
             return False
-        self.findings.append(Finding(level, OK, [], [], "The backup %s. %s" % (MEANING[level], note) if note
-                                     else "The backup %s." % MEANING[level]))  # fmt: skip
+        self.findings.append(
+            Finding(
+                level,
+                OK,
+                [],
+                [],
+                "The backup %s. %s" % (MEANING[level], note) if note else "The backup %s." % MEANING[level],
+            )
+        )
         self.level = self.level if level == REPLAY else level
         return True
 
@@ -137,15 +144,25 @@ def judge_loss(rpo: Dict[str, Any], objective: Optional[float]) -> Finding:
     if objective is None:
         return Finding("rpo", OK, rpo["seconds"], None, "The scenario has no objective for the loss of data.")
     text = "%s would be lost: data can be brought back up to %s by the %s%s." % (
-        words(rpo["seconds"]), rpo["to"], rpo["by"], " (%s)" % rpo["reason"] if rpo["reason"] else "")  # fmt: skip
+        words(rpo["seconds"]),
+        rpo["to"],
+        rpo["by"],
+        " (%s)" % rpo["reason"] if rpo["reason"] else "",
+    )
     return measure("rpo", rpo["seconds"], None, objective, text, "Archive the binary logs, or back up more often.")
 
 
 def judge_time(seconds: float, objective: Optional[float]) -> Finding:
     text = "From the backup to proven data took %s." % words(seconds)
     warning = None if objective is None else objective * _NEAR
-    return measure("rto", round(seconds, 1), warning, objective, text,
-                   "Use a faster engine (physical), a faster disk, or a smaller database.")  # fmt: skip
+    return measure(
+        "rto",
+        round(seconds, 1),
+        warning,
+        objective,
+        text,
+        "Use a faster engine (physical), a faster disk, or a smaller database.",
+    )
 
 
 def forecast(

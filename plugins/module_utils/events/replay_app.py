@@ -39,22 +39,34 @@ SECLUDED = {
 }
 
 _WHY = {
-    "boot": ("does not boot", "'php artisan list' there shows whether it is the application; else see the option environment."),
+    "boot": (
+        "does not boot",
+        "'php artisan list' there shows whether it is the application; else see the option environment.",
+    ),
     "no package": ("has no spatie/laravel-event-sourcing", "Check app_dir."),
-    "model": ("has no such stored event model", "Give stored_event_model with its namespace; it must extend EloquentStoredEvent."),
+    "model": (
+        "has no such stored event model",
+        "Give stored_event_model with its namespace; it must extend EloquentStoredEvent.",
+    ),
     "not aside": (
         "did not go to the scratch database when told to, so nothing was replayed",
         "Check that login_host and the application's database are one server, and that nothing between them changes the user.",
     ),
-    "shared service": ("still uses a service that the live application shares, so nothing was replayed", "See the option environment."),
+    "shared service": (
+        "still uses a service that the live application shares, so nothing was replayed",
+        "See the option environment.",
+    ),
     "unknown projector": ("does not know the projector any more", "It was changed meanwhile; start again."),
-    "locked": ("is busy with another replay of this store", "Wait until it has ended; a killed one ends with its chunk."),
+    "locked": (
+        "is busy with another replay of this store",
+        "Wait until it has ended; a killed one ends with its chunk.",
+    ),
     "half a chunk": (
         "has projections in which part of a chunk was committed: a projector commits by itself (DDL, TRUNCATE, DB::commit)",
         "They can't be gone on with. Mend the projector and rebuild with restart, or use engine artisan, which does without "
         "transactions.",
     ),
-}  # fmt: skip
+}
 
 
 @dataclasses.dataclass(frozen=True)

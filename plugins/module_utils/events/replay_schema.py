@@ -61,13 +61,17 @@ def run_sql(connection: Connection, *statements: str) -> None:
         connection.rows(statement)
 
 
+# The server notices that a task was killed when that task's statement ends: a run right after it must not be turned away.
+LOCK_WAIT_SECONDS = 15
+
+
 @contextlib.contextmanager
 def one_at_a_time(connection: Connection, names: Names) -> Iterator[None]:
     """Hold the lock of this scratch schema on ``connection``; the server frees it when the connection ends, however it ends.
 
-    :raises Refused: when another task holds it.
+    :raises Refused: when another task still holds it after LOCK_WAIT_SECONDS.
     """
-    if int(connection.value("SELECT GET_LOCK(%s, 0)", [names.lock("task")]) or 0) != 1:
+    if int(connection.value("SELECT GET_LOCK(%s, %s)", [names.lock("task"), LOCK_WAIT_SECONDS]) or 0) != 1:
         raise Refused(
             "Another task is replaying into %s now; one replay of a store at a time." % names.scratch,
             "Wait until it has ended. Nothing was changed.",

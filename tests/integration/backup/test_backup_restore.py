@@ -86,14 +86,17 @@ def test_restored_is_the_same_to_the_row_and_refused_when_there_is_something(
 ) -> None:
     args = options(server, backup, progress_file=str(tmp_path / "progress"))
     again = {**args, "overwrite": True}
-    planned, done, refused, unnamed, misnamed, overwritten = run_tasks([
-        {MODULE: args, "check_mode": True},
-        {MODULE: args},
-        {MODULE: args},
-        {MODULE: again},
-        {MODULE: {**again, "overwrite_database": "origin"}},
-        {MODULE: {**again, "overwrite_database": "copy"}},
-    ], diff=True)  # fmt: skip
+    planned, done, refused, unnamed, misnamed, overwritten = run_tasks(
+        [
+            {MODULE: args, "check_mode": True},
+            {MODULE: args},
+            {MODULE: args},
+            {MODULE: again},
+            {MODULE: {**again, "overwrite_database": "origin"}},
+            {MODULE: {**again, "overwrite_database": "copy"}},
+        ],
+        diff=True,
+    )
     assert (
         set(planned) == set(done) and planned["changed"] and planned["level"] == "L1" and planned["before"] == "missing"
     )
@@ -195,8 +198,13 @@ def test_killed_in_the_middle_it_is_recognised_and_started_over(
 
 
 def test_a_user_who_may_not_change_settings_restores_all_the_same(server: MysqlServer, backup: Path) -> None:
-    sql(server, "CREATE OR REPLACE USER own@'127.0.0.1' IDENTIFIED BY 'x'", "GRANT ALL ON copy.* TO own@'127.0.0.1'",
-        "GRANT SET USER ON *.* TO own@'127.0.0.1'", "GRANT SELECT ON mysql.proc TO own@'127.0.0.1'")  # fmt: skip
+    sql(
+        server,
+        "CREATE OR REPLACE USER own@'127.0.0.1' IDENTIFIED BY 'x'",
+        "GRANT ALL ON copy.* TO own@'127.0.0.1'",
+        "GRANT SET USER ON *.* TO own@'127.0.0.1'",
+        "GRANT SELECT ON mysql.proc TO own@'127.0.0.1'",
+    )
     assert restore(server, backup, login_user="own", login_password="x")["level"] == "L4"
 
 

@@ -77,8 +77,13 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     """The options that reach an S3 server with the bucket ``bank``."""
     port, log = free_port(), tmp_path_factory.mktemp("s3") / "log"
     server = spawn([str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(port)], log)
-    options = {"endpoint_url": f"http://127.0.0.1:{port}", "region": "us-east-1", "access_key": "key", "secret_key": SECRET,
-               "profile": None}  # fmt: skip
+    options = {
+        "endpoint_url": f"http://127.0.0.1:{port}",
+        "region": "us-east-1",
+        "access_key": "key",
+        "secret_key": SECRET,
+        "profile": None,
+    }
     until = time.monotonic() + 60
     while True:
         try:
@@ -131,22 +136,34 @@ def test_the_copy_equals_its_manifest_and_every_change_of_it_is_seen(
     manifest, copy = restored
     assert contents.uncompared(manifest) == [] and manifest.consistent
     assert sorted(manifest.objects) == [
-        "event:nightly", "procedure:one", "table:accounts", "table:nothing", "table:stored_events", "trigger:keep", "view:rich",
-    ]  # fmt: skip
+        "event:nightly",
+        "procedure:one",
+        "table:accounts",
+        "table:nothing",
+        "table:stored_events",
+        "trigger:keep",
+        "view:rich",
+    ]
     assert manifest.event_stores["stored_events"]["highest_id"] == 3000
     assert contents.differences(manifest, held(vault, copy)) == []
     changes = [
         ("UPDATE accounts SET balance = balance + 0.0001 WHERE id = 3", ["table accounts checksum"]),
-        ("UPDATE accounts a, accounts b SET a.balance = b.balance, b.balance = a.balance WHERE a.id = 10 AND b.id = 11",
-         ["table accounts checksum"]),
+        (
+            "UPDATE accounts a, accounts b SET a.balance = b.balance, b.balance = a.balance WHERE a.id = 10 AND b.id = 11",
+            ["table accounts checksum"],
+        ),
         ("UPDATE accounts SET owner = '' WHERE id = 7", ["table accounts checksum"]),
         ("UPDATE accounts SET seen = 0 WHERE id = 1", ["table accounts checksum"]),
         ("UPDATE accounts SET at = at + INTERVAL 1 MICROSECOND WHERE id = 2", ["table accounts checksum"]),
         ("UPDATE accounts SET place = POINT(0, 0) WHERE id = 2", ["table accounts checksum"]),
-        ("DELETE FROM stored_events WHERE id = 1500",
-         ["table stored_events rows", "table stored_events checksum", "event store stored_events chain"]),
-        ("UPDATE stored_events SET event_properties = '{}' WHERE id = 1",
-         ["table stored_events checksum", "event store stored_events chain"]),
+        (
+            "DELETE FROM stored_events WHERE id = 1500",
+            ["table stored_events rows", "table stored_events checksum", "event store stored_events chain"],
+        ),
+        (
+            "UPDATE stored_events SET event_properties = '{}' WHERE id = 1",
+            ["table stored_events checksum", "event store stored_events chain"],
+        ),
         ("INSERT INTO nothing VALUES (NULL, NULL)", ["table nothing rows", "table nothing checksum"]),
         ("ALTER TABLE nothing ADD KEY (a)", ["table:nothing"]),
         ("DROP TRIGGER keep", ["trigger:keep"]),
@@ -154,18 +171,27 @@ def test_the_copy_equals_its_manifest_and_every_change_of_it_is_seen(
         ("DROP EVENT nightly", ["event:nightly"]),
         ("CREATE OR REPLACE VIEW rich AS SELECT owner FROM accounts WHERE balance > 101", ["view:rich"]),
         ("DROP TABLE nothing", ["table nothing"]),
-    ]  # fmt: skip
+    ]
     for statement, seen in changes:
         before = held(vault, copy)
         sql(vault, statement, database=copy)
-        moved = contents.differences(dataclasses.replace(manifest, tables=before.tables, event_stores=before.event_stores,
-                                                         objects=before.objects), held(vault, copy))  # fmt: skip
+        moved = contents.differences(
+            dataclasses.replace(
+                manifest, tables=before.tables, event_stores=before.event_stores, objects=before.objects
+            ),
+            held(vault, copy),
+        )
         assert [one["what"] for one in moved] == seen, statement
 
 
 def test_rows_longer_than_a_packet_are_in_the_checksum_too(vault: MysqlServer) -> None:
-    sql(vault, "DROP DATABASE IF EXISTS wide", "CREATE DATABASE wide", "CREATE TABLE wide.t (a LONGTEXT, b LONGTEXT)",
-        "INSERT INTO wide.t VALUES (REPEAT('a', 9000000), REPEAT('b', 9000000)), ('a', 'b')")  # fmt: skip
+    sql(
+        vault,
+        "DROP DATABASE IF EXISTS wide",
+        "CREATE DATABASE wide",
+        "CREATE TABLE wide.t (a LONGTEXT, b LONGTEXT)",
+        "INSERT INTO wide.t VALUES (REPEAT('a', 9000000), REPEAT('b', 9000000)), ('a', 'b')",
+    )
     first = held(vault, "wide").tables["t"]
     assert first["rows"] == 2 and first["checksum"].startswith(contents.WIDE)
     sql(vault, "UPDATE wide.t SET b = CONCAT(b, 'c') WHERE LENGTH(a) > 1")
@@ -180,8 +206,14 @@ def test_a_binary_log_with_an_event_longer_than_a_packet_does_not_end_the_dump(
     vault: MysqlServer, tmp_path: Path
 ) -> None:
     """mariadb-dump 10.11 dies of it when it is asked for its position, because the server can't tell the GTID."""
-    sql(vault, "DROP DATABASE IF EXISTS wide", "CREATE DATABASE wide", "CREATE TABLE wide.t (a LONGTEXT, b LONGTEXT)",
-        "FLUSH BINARY LOGS", "INSERT INTO wide.t VALUES (REPEAT('a', 9000000), REPEAT('b', 9000000))")  # fmt: skip
+    sql(
+        vault,
+        "DROP DATABASE IF EXISTS wide",
+        "CREATE DATABASE wide",
+        "CREATE TABLE wide.t (a LONGTEXT, b LONGTEXT)",
+        "FLUSH BINARY LOGS",
+        "INSERT INTO wide.t VALUES (REPEAT('a', 9000000), REPEAT('b', 9000000))",
+    )
     ((file, place),) = [row[:2] for row in sql(vault, "SHOW MASTER STATUS")]
     assert sql(vault, f"SELECT BINLOG_GTID_POS('{file}', {place})") == [(None,)]
     result = create.run(params(vault, tmp_path, compression="none"), False)
@@ -250,8 +282,11 @@ def keys(tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:
             return public, secret
         secret.mkdir(mode=0o700)
         gpg = ["gpg", "--homedir", str(secret), "--batch", "--quiet"]
-        subprocess.run([*gpg, "--passphrase", "", "--quick-generate-key", "vault@example.com", "default", "default"], check=True,
-                       capture_output=True)  # fmt: skip
+        subprocess.run(
+            [*gpg, "--passphrase", "", "--quick-generate-key", "vault@example.com", "default", "default"],
+            check=True,
+            capture_output=True,
+        )
         public.write_bytes(subprocess.run([*gpg, "--armor", "--export"], check=True, capture_output=True).stdout)
         return public, secret
 
@@ -467,8 +502,14 @@ def test_a_copy_of_files_needs_the_files_and_the_rights(vault: MysqlServer, tmp_
 def test_mydumper_that_can_not_be_followed_waits_and_its_files_go(
     vault: MysqlServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sql(vault, "DROP DATABASE IF EXISTS broad", "CREATE DATABASE broad", "USE broad", "CREATE TABLE broad.t (a INT PRIMARY KEY, b TEXT)",
-        "INSERT INTO broad.t SELECT seq, REPEAT(SHA2(seq, 512), 30) FROM seq_1_to_12000")  # fmt: skip
+    sql(
+        vault,
+        "DROP DATABASE IF EXISTS broad",
+        "CREATE DATABASE broad",
+        "USE broad",
+        "CREATE TABLE broad.t (a INT PRIMARY KEY, b TEXT)",
+        "INSERT INTO broad.t SELECT seq, REPEAT(SHA2(seq, 512), 30) FROM seq_1_to_12000",
+    )
     monkeypatch.setattr(mydumper, "_MOST_WAITING", 1 << 20)
     stops: list[int] = []
     told = mydumper._Running._signal
@@ -492,8 +533,14 @@ def test_the_way_in_by_ansible_checks_acts_and_keeps_secrets(vault: MysqlServer,
     module, info = "finaegis.runbook.backup_create", "finaegis.runbook.backup_info"
     planned = run_tasks([{module: args}], check=True)[0]
     done, again, judged, failed = run_tasks(
-        [{module: args}, {module: {**args, "reuse": True}}, {info: {**given, "src": "s3://bank/way/"}},
-         {info: {**given, "src": "s3://bank/way/", "fail_on": ["critical"]}}], verbose=True)  # fmt: skip
+        [
+            {module: args},
+            {module: {**args, "reuse": True}},
+            {info: {**given, "src": "s3://bank/way/"}},
+            {info: {**given, "src": "s3://bank/way/", "fail_on": ["critical"]}},
+        ],
+        verbose=True,
+    )
     assert planned["changed"] and planned["path"] == done["path"] == "s3://bank/way/b.sql.zst"
     assert set(planned) == set(done) and set(planned["manifest"]) == set(done["manifest"])
     assert done["changed"] and not again["changed"] and again["manifest"] == done["manifest"]

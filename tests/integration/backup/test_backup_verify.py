@@ -39,7 +39,7 @@ CHECKS: dict[str, Any] = {
         }
     ],
     "assertions": [{"name": "accounts", "query": "SELECT COUNT(*) FROM accounts", "expected": "100"}],
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +89,13 @@ def test_a_good_backup_is_proven_in_a_scratch_server_and_nothing_is_left(good: P
             'mariadb --no-defaults -S "$DB_SOCKET" -u "$DB_USERNAME" "$DB_DATABASE" -Ne "SELECT COUNT(*) FROM rich"',
         ]
     }
-    planned, proven, absent = run_tasks([
-        {MODULE: {**options, "require_level": "L1"}, "check_mode": True},
-        {MODULE: {**options, "require_level": "L5", "commands": [{**command, "expect": "^0$"}]}},
-        {MODULE: {**options, "database": "other", "fail_on": []}},
-    ])  # fmt: skip
+    planned, proven, absent = run_tasks(
+        [
+            {MODULE: {**options, "require_level": "L1"}, "check_mode": True},
+            {MODULE: {**options, "require_level": "L5", "commands": [{**command, "expect": "^0$"}]}},
+            {MODULE: {**options, "database": "other", "fail_on": []}},
+        ]
+    )
     assert planned["level"] == "L1" and planned["changed"] and planned["proof"] is None, planned
     # The view counts as its definer, whom the scratch server has to know.
     assert not proven.get("failed") and proven["level"] == "L5" and proven["verdict"] == "ok", proven
@@ -184,12 +186,22 @@ BAD: list[tuple[str, Callable[[Path], None], str, str]] = [
     ("a byte flipped in the middle", flipped, "L1", "SHA-256"),
     ("yesterday's under today's name", yesterday, "L0", "its name says"),
     ("another day's with its manifest", renamed, "L0", "manifest of 'proven-20250101T020000Z"),
-    ("another environment's", lambda path: handmade.remanifest(path, environment="staging"), "L0", "'staging', not 'test'"),
+    (
+        "another environment's",
+        lambda path: handmade.remanifest(path, environment="staging"),
+        "L0",
+        "'staging', not 'test'",
+    ),
     ("half-written: no manifest", lambda path: Path(f"{path}{SUFFIX}").unlink(), "L0", "has no manifest"),
     ("not there", lambda path: path.unlink(), "L0", "missing"),
     ("manifest is rubbish", lambda path: Path(f"{path}{SUFFIX}").write_text("{"), "L0", "not the manifest"),
     ("empty dump of 177 bytes", lambda path: handmade.reforge(path, emptied), "L1", "does not end as a complete dump"),
-    ("mysqldump failed half-way", lambda path: handmade.reforge(path, half_way), "L1", "does not end as a complete dump"),
+    (
+        "mysqldump failed half-way",
+        lambda path: handmade.reforge(path, half_way),
+        "L1",
+        "does not end as a complete dump",
+    ),
     ("another database's text", replaced(b"Database: proven", b"Database: shop"), "L1", "'shop'"),
     ("a row the server refuses", replaced(b"(2,'00000000-0000", b"(1,'00000000-0000"), "L2", "Duplicate entry"),
     ("a value that does not fit", replaced(b"'EUR'", b"'EURO'"), "L2", "Data"),
@@ -198,7 +210,7 @@ BAD: list[tuple[str, Callable[[Path], None], str, str]] = [
     ("a table missing", with_a_table_more, "L3", "table gone"),
     ("a view changed", replaced(b"> 100", b"> 101"), "L3", "view:rich"),
     ("a table nobody could read", without_checksums, "L3", "nothing is known"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("spoil", "level", "said"), [one[1:] for one in BAD], ids=[one[0] for one in BAD])
@@ -218,9 +230,17 @@ def test_bad_backups_are_caught_at_their_level(
 SOURCE_FAULTS = [
     ("an event missing", "DELETE FROM stored_events WHERE id = 150", "version_gap"),
     ("a version twice", "UPDATE stored_events SET aggregate_version = 5 WHERE id = 350", "duplicate_version"),
-    ("a ledger that does not balance", "UPDATE journal_lines SET debit_amount = debit_amount + 1 WHERE id = 3", "debits of"),
-    ("an assertion that fails", "INSERT INTO accounts (uuid, balance) VALUES ('x', -1)", "accounts is 101, expected is 100"),
-]  # fmt: skip
+    (
+        "a ledger that does not balance",
+        "UPDATE journal_lines SET debit_amount = debit_amount + 1 WHERE id = 3",
+        "debits of",
+    ),
+    (
+        "an assertion that fails",
+        "INSERT INTO accounts (uuid, balance) VALUES ('x', -1)",
+        "accounts is 101, expected is 100",
+    ),
+]
 
 
 @pytest.mark.parametrize(

@@ -81,10 +81,17 @@ def test_logs_are_shipped_byte_for_byte_and_only_when_there_is_something_new(fre
         "INSERT INTO logged.t VALUES (2)",
     ]
     write = {"ansible.builtin.command": {"argv": insert}, "environment": {"MYSQL_PWD": fresh.password}}
-    planned, first, idle, _, young, due = run_tasks([
-        {**common, "check_mode": True}, common, common, write, common,
-        {MODULE: options(fresh, dest, max_age_seconds=1)},
-    ], diff=True)  # fmt: skip
+    planned, first, idle, _, young, due = run_tasks(
+        [
+            {**common, "check_mode": True},
+            common,
+            common,
+            write,
+            common,
+            {MODULE: options(fresh, dest, max_age_seconds=1)},
+        ],
+        diff=True,
+    )
     assert set(planned) == set(first)
     for key in ("changed", "rotated", "shipped", "diff", "verdict"):
         assert planned[key] == first[key], key

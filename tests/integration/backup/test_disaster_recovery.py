@@ -55,8 +55,13 @@ def s3(history: History) -> Iterator[dict[str, str]]:
         "secret_key": SECRET,
         "region": "us-east-1",
     }
-    client = boto3.client("s3", endpoint_url=options["endpoint_url"], region_name="us-east-1", aws_access_key_id="key",
-                          aws_secret_access_key=SECRET)  # fmt: skip
+    client = boto3.client(
+        "s3",
+        endpoint_url=options["endpoint_url"],
+        region_name="us-east-1",
+        aws_access_key_id="key",
+        aws_secret_access_key=SECRET,
+    )
     client.create_bucket(Bucket="backups")
     for path in (one for one in history.dest.rglob("*") if one.is_file()):
         client.put_object(Bucket="backups", Key=f"test/{path.relative_to(history.dest)}", Body=path.read_bytes())

@@ -141,8 +141,11 @@ def test_a_log_that_is_damaged_in_the_archive_stops_the_replay(history: History)
 
 def test_logs_that_do_not_fit_the_data_stop_the_replay(history: History) -> None:
     sql(history.server, "SET SESSION sql_log_bin = 0", "DELETE FROM pitr.journal_lines WHERE id = 5")
-    sql(history.server, "INSERT INTO pitr.journal_lines (id, account, debit_amount, credit_amount, currency) VALUES (5, 1, 0, 0, 'EUR')",
-        "FLUSH BINARY LOGS")  # fmt: skip
+    sql(
+        history.server,
+        "INSERT INTO pitr.journal_lines (id, account, debit_amount, credit_amount, currency) VALUES (5, 1, 0, 0, 'EUR')",
+        "FLUSH BINARY LOGS",
+    )
     history.archive()
     result = history.verify("latest")
     assert result["level"] == "L3" and "Duplicate entry" in finding(result, "replay")["message"], result["findings"]

@@ -20,9 +20,12 @@ CANARY = "c4n4ry"
 def server(mysql_server: MysqlServer) -> MysqlServer:
     with mysql_server.connect() as connection, connection.cursor() as cursor:
         for statement in (
-            "CREATE OR REPLACE DATABASE nightly", "CREATE TABLE nightly.t (a INT PRIMARY KEY)", "INSERT INTO nightly.t VALUES (1), (2)",
-            f"CREATE OR REPLACE USER nightly@'127.0.0.1' IDENTIFIED BY '{CANARY}'", "GRANT ALL ON *.* TO nightly@'127.0.0.1'",
-        ):  # fmt: skip
+            "CREATE OR REPLACE DATABASE nightly",
+            "CREATE TABLE nightly.t (a INT PRIMARY KEY)",
+            "INSERT INTO nightly.t VALUES (1), (2)",
+            f"CREATE OR REPLACE USER nightly@'127.0.0.1' IDENTIFIED BY '{CANARY}'",
+            "GRANT ALL ON *.* TO nightly@'127.0.0.1'",
+        ):
             cursor.execute(statement)
     return mysql_server
 
@@ -35,11 +38,17 @@ def run(directory: Path, server: MysqlServer, *arguments: str, **inputs: Any) ->
     (directory / "dest").mkdir(exist_ok=True)
     (directory / "units").mkdir(exist_ok=True)
     given = {
-        "backup_hosts": "localhost", "runbook_environment": "test", "runbook_records_dir": str(directory / "records"),
-        "runbook_backup_dir": str(directory / "dest"), "runbook_database": "nightly", "backup_activate": False,
-        "runbook_mysql": {"config_file": str(options)}, "backup_unit_dir": str(directory / "units"),
-        "backup_config_dir": str(directory / "config"), **inputs,
-    }  # fmt: skip
+        "backup_hosts": "localhost",
+        "runbook_environment": "test",
+        "runbook_records_dir": str(directory / "records"),
+        "runbook_backup_dir": str(directory / "dest"),
+        "runbook_database": "nightly",
+        "backup_activate": False,
+        "runbook_mysql": {"config_file": str(options)},
+        "backup_unit_dir": str(directory / "units"),
+        "backup_config_dir": str(directory / "config"),
+        **inputs,
+    }
     done = ansible_playbook("playbooks/backup.yml", *arguments, "-e", json.dumps(given))
     records = sorted((directory / "records").glob("test-backup-*.json"))
     return json.loads(records[-1].read_text()) if records else {}, done.stdout + done.stderr, done.returncode
@@ -97,12 +106,29 @@ def test_what_can_not_be_meant_is_refused(
 def test_the_cron_jobs_are_what_kubernetes_understands(tmp_path: Path) -> None:
     """Rendered only: no cluster is asked."""
     template = Path(__file__).parents[3] / "roles/backup/templates/cronjobs.yml.j2"
-    play = [{"hosts": "localhost", "gather_facts": False, "connection": "local", "vars": {
-        "backup_environment": "test", "backup_cron": "0 2 * * *", "backup_binlogs": True, "backup_binlog_interval_seconds": 120,
-        "backup_mysql": {"config_file": "/run/finaegis-runbook/my.cnf"}, "__backup_s3": {"region": "x"}, "backup_image": "ee:1",
-        "backup_secret": "backup", "backup_kubernetes": {"namespace": "bank"}, "__backup_create": {"database": "nightly"},
-        "__backup_archive": {"dest": "s3://bank/x/"}},
-        "tasks": [{"ansible.builtin.template": {"src": str(template), "dest": str(tmp_path / "out.yml"), "mode": "0600"}}]}]  # fmt: skip
+    play = [
+        {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "connection": "local",
+            "vars": {
+                "backup_environment": "test",
+                "backup_cron": "0 2 * * *",
+                "backup_binlogs": True,
+                "backup_binlog_interval_seconds": 120,
+                "backup_mysql": {"config_file": "/run/finaegis-runbook/my.cnf"},
+                "__backup_s3": {"region": "x"},
+                "backup_image": "ee:1",
+                "backup_secret": "backup",
+                "backup_kubernetes": {"namespace": "bank"},
+                "__backup_create": {"database": "nightly"},
+                "__backup_archive": {"dest": "s3://bank/x/"},
+            },
+            "tasks": [
+                {"ansible.builtin.template": {"src": str(template), "dest": str(tmp_path / "out.yml"), "mode": "0600"}}
+            ],
+        }
+    ]
     (tmp_path / "play.yml").write_text(json.dumps(play))
     done = ansible_playbook(str(tmp_path / "play.yml"))
     assert (tmp_path / "out.yml").exists(), done.stdout + done.stderr

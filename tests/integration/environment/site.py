@@ -84,9 +84,15 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(401, b"Unauthorized")
             return
         values = {
-            "open": "0.5", "good": "0.5", "slightly bad": "2", "bad": "7", "nan": "NaN", "inf": "+Inf",
-            "up": str(1000 + 2 * count), "reset": str(1000 - count),
-        }  # fmt: skip
+            "open": "0.5",
+            "good": "0.5",
+            "slightly bad": "2",
+            "bad": "7",
+            "nan": "NaN",
+            "inf": "+Inf",
+            "up": str(1000 + 2 * count),
+            "reset": str(1000 - count),
+        }
         if query == "wrong(":
             error = {"status": "error", "errorType": "bad_data", "error": "1:7: parse error: unclosed left parenthesis"}
             self.answer(400, json.dumps(error).encode())

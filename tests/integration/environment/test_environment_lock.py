@@ -147,10 +147,12 @@ def test_of_many_processes_one_at_a_time_and_fences_grow(
         subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("competitor.py"))],
             env={**os.environ, "PYTHONPATH": str(CHECKOUT / ".collections")},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(6)
-    ]  # fmt: skip
+    ]
     with ThreadPoolExecutor(len(processes)) as pool:
         answers = pool.map(
             lambda item: item[1].communicate(json.dumps({**parameters, "owner": f"operator{item[0]}"})),
@@ -180,8 +182,12 @@ def test_killed_anywhere_run_it_again(backend: dict[str, Any], tmp_path_factory:
     (directory / "play.yml").write_text(json.dumps(play))
     holder = subprocess.Popen(
         [str(BIN / "ansible-playbook"), str(directory / "play.yml")],
-        cwd=CHECKOUT, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        cwd=CHECKOUT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         until = time.monotonic() + 60
         while not (directory / "holding").exists():

@@ -261,11 +261,17 @@ def test_queues_and_failed_jobs(clean_redis: RedisServer) -> None:
         ]
     )
     assert found(watched) == {
-        "queue.default": "warning", "queue.events": "ok", "queue.none": "ok", "horizon.failed_jobs": "critical"
-    }  # fmt: skip
+        "queue.default": "warning",
+        "queue.events": "ok",
+        "queue.none": "ok",
+        "horizon.failed_jobs": "critical",
+    }
     assert {one["check"]: one["latest"] for one in watched["probes"]} == {
-        "queue.default": 30, "queue.events": 3, "queue.none": 0, "horizon.failed_jobs": 6
-    }  # fmt: skip
+        "queue.default": 30,
+        "queue.events": 3,
+        "queue.none": 0,
+        "horizon.failed_jobs": 6,
+    }
     assert found(without) == {"queue.default": "ok"}, "the runbook's limits: 1000 and 5000"
 
 
@@ -277,9 +283,13 @@ def test_redis_that_goes_away_in_the_middle_is_unknown(site: Site, tmp_path: Pat
             gate(
                 probe(site.url + "/slow/0.5"),
                 queues={"names": ["default"], "queue_prefix": ""},
-                duration_seconds=6, interval_seconds=0.3, minimum_samples=1, redis_timeout=1, **server.options,
+                duration_seconds=6,
+                interval_seconds=0.3,
+                minimum_samples=1,
+                redis_timeout=1,
+                **server.options,
             ),
-        ]  # fmt: skip
+        ]
 
         def stop_when_looked_at() -> None:
             until = time.monotonic() + 60

@@ -70,9 +70,14 @@ class ReplayBank(Bank):
 
     def alone(self, projector: str, table: str, **more: Any) -> dict[str, Any]:
         """One projector and its table."""
-        columns = {"ignore_columns": {}, "key_columns": {}} if table != "transactions" else {
-            "ignore_columns": {"transactions": ["id"]}, "key_columns": {"transactions": ["event_id"]},
-        }  # fmt: skip
+        columns = (
+            {"ignore_columns": {}, "key_columns": {}}
+            if table != "transactions"
+            else {
+                "ignore_columns": {"transactions": ["id"]},
+                "key_columns": {"transactions": ["event_id"]},
+            }
+        )
         return self.replay(
             projectors=[f"App\\Projectors\\{projector}"], projection_tables=[table], **{**columns, **more}
         )

@@ -95,9 +95,13 @@ def test_a_round_trip_through_ansible(captured: Captured, store: str, dest: Path
     before, sum_before, may_go = rows(captured, store), checksum(captured, store), covered(captured, store)
     task = {
         "finaegis.runbook.event_archive": {
-            **captured.server.options, "schemas": [store], "tables": ["stored_events"], "dest": str(dest), "keep_latest": 1,
+            **captured.server.options,
+            "schemas": [store],
+            "tables": ["stored_events"],
+            "dest": str(dest),
+            "keep_latest": 1,
         }
-    }  # fmt: skip
+    }
     back = {"finaegis.runbook.event_archive": {**task["finaegis.runbook.event_archive"], "state": "restored"}}
     (planned,) = run_tasks([task], check=True, diff=True)
     assert list(dest.iterdir()) == []
@@ -105,10 +109,14 @@ def test_a_round_trip_through_ansible(captured: Captured, store: str, dest: Path
     done, again = run_tasks([task, task], diff=True)
     assert planned.keys() == done.keys()
     assert planned["changed"] is done["changed"] is True
-    assert planned["diff"] == done["diff"] == {
-        "before": {f"{store}.stored_events": {"events_in_archive": 0}},
-        "after": {f"{store}.stored_events": {"events_in_archive": len(may_go)}},
-    }  # fmt: skip
+    assert (
+        planned["diff"]
+        == done["diff"]
+        == {
+            "before": {f"{store}.stored_events": {"events_in_archive": 0}},
+            "after": {f"{store}.stored_events": {"events_in_archive": len(may_go)}},
+        }
+    )
     assert (planned["tables"][0]["events"], done["moved"], again["moved"]) == (len(may_go), len(may_go), 0)
     assert again["changed"] is False
     assert again["tables"][0]["kept"] == {
@@ -194,24 +202,26 @@ def test_the_capture_with_empty_snapshots_loses_nothing(captured: Captured, stor
 
 def test_the_newest_snapshot_counts_not_the_highest(captured: Captured, store: str, dest: Path) -> None:
     captured.run(
-        captured.server, store,
+        captured.server,
+        store,
         "DELETE FROM snapshots WHERE id > 6 OR id < 5",  # one aggregate, at 10 and 20
         "INSERT INTO snapshots (aggregate_uuid, aggregate_version, state) SELECT aggregate_uuid, 5, state FROM snapshots WHERE id = 5",
-    )  # fmt: skip
+    )
     assert move(captured, store, dest)["moved"] == 5
 
 
 def test_all_columns_come_back_whatever_they_hold(captured: Captured, store: str, dest: Path) -> None:
     odd = json.dumps({"text": 'é\n"\\ 😀\u2028', "n": 1.50})
     captured.run(
-        captured.server, store,
+        captured.server,
+        store,
         "ALTER TABLE stored_events ADD updated_at timestamp(6) NULL, ADD blob_1 varbinary(20), ADD local_time_1 datetime(3), "
         "ADD latin varchar(20) CHARACTER SET latin1, ADD made varchar(40) AS (CONCAT(event_class, '!')) STORED, ADD amount decimal(20,4)",
         "UPDATE stored_events SET updated_at = '2026-03-29 01:30:00.123456', blob_1 = x'00ff0a22', local_time_1 = '0000-00-00 00:00:00',"
         "latin = CONCAT('caf', CHAR(233 USING latin1), CHAR(10), CHAR(31)), amount = 0.1000 WHERE id % 2",
         f"UPDATE stored_events SET event_properties = '{odd.replace(chr(92), chr(92) * 2)}' WHERE id % 3 = 0",
         "UPDATE stored_events SET event_properties = CONCAT(' ', event_properties, '  ') WHERE id % 3 = 1",
-    )  # fmt: skip
+    )
     before = rows(captured, store)
     assert move(captured, store, dest)["moved"] > 0
     assert len(rows(captured, store)) < 3398
@@ -238,9 +248,10 @@ def test_what_is_refused_changes_nothing(captured: Captured, store: str, dest: P
         server, "archive_trigger", "CREATE TRIGGER t BEFORE DELETE ON stored_events FOR EACH ROW SET @x = 1"
     )
     child = captured.copy(
-        server, "archive_child",
+        server,
+        "archive_child",
         "CREATE TABLE child (event bigint unsigned, FOREIGN KEY (event) REFERENCES stored_events (id) ON DELETE CASCADE)",
-    )  # fmt: skip
+    )
     engine = captured.copy(server, "archive_engine", "ALTER TABLE stored_events ENGINE=Aria")
     index = captured.copy(
         server,
@@ -251,10 +262,11 @@ def test_what_is_refused_changes_nothing(captured: Captured, store: str, dest: P
     stop.write_text("")
     blind = {"login_user": "blind_archive", "login_password": "canary-blind"}
     captured.run(
-        server, "",
+        server,
+        "",
         "CREATE OR REPLACE USER blind_archive@'127.0.0.1' IDENTIFIED BY 'canary-blind'",
         f"GRANT SELECT, DELETE ON {store}.* TO blind_archive@'127.0.0.1'",
-    )  # fmt: skip
+    )
     wrong: list[tuple[str, dict[str, Any], type[RunbookError], str]] = [
         (store, {"keep_latest": None}, BadInput, "Which events are to be archived is not said"),
         (store, {"keep_latest": 0}, BadInput, "keep_latest must be 1 or more"),
@@ -346,9 +358,10 @@ def test_an_id_that_is_somebody_elses_now_is_left_alone(captured: Captured, stor
     move(captured, store, dest)
     number, left = archived_ids(dest)[0], len(rows(captured, store)) + 1
     captured.run(
-        captured.server, store,
+        captured.server,
+        store,
         f"INSERT INTO stored_events SELECT {number}, NULL, NULL, 1, 'X', '{{}}', '{{}}', NOW() FROM DUAL",
-    )  # fmt: skip
+    )
     with pytest.raises(Failed, match=f"the first has the id {number}") as failed:
         move(captured, store, dest, state="restored")
     # What was done before is told: a role must not take it for a refusal.
@@ -407,8 +420,13 @@ def test_killed_at_many_moments_then_gone_on_with(captured: Captured, dest: Path
     store = captured.copy(captured.server, "archive_killed")
     before, may_go = rows(captured, store), covered(captured, store)
     asked = {
-        "login_db": store, "tables": ["stored_events"], "dest": str(dest), "keep_latest": 1, "segment_rows": 100, "chunk_rows": 40,
-    }  # fmt: skip
+        "login_db": store,
+        "tables": ["stored_events"],
+        "dest": str(dest),
+        "keep_latest": 1,
+        "segment_rows": 100,
+        "chunk_rows": 40,
+    }
     if state == "restored":
         move(captured, store, dest)
     kills = 0

@@ -45,10 +45,11 @@ def call(captured: Captured, store: str, check: bool = False, **more: Any) -> di
 
 def own(captured: Captured, store: str) -> list[dict[str, Any]]:
     rows = captured.run(
-        captured.server, store,
+        captured.server,
+        store,
         f"SELECT id, aggregate_version, event_class, event_properties, meta_data FROM stored_events WHERE aggregate_uuid = '{UUID}' "
         "ORDER BY aggregate_version",
-    )  # fmt: skip
+    )
     names = ("id", "version", "class", "properties", "meta")
     return [dict(zip(names, (*row[:3], json.loads(row[3]), json.loads(row[4])), strict=True)) for row in rows]
 
@@ -87,10 +88,20 @@ def test_appended_once_through_ansible(captured: Captured, store: str) -> None:
         ("SELECT 1", {"append": True, "max_events": 1}, Refused, "max_events is 1"),
         ("SELECT 1", {"append": True, "from_event": "3398"}, BadInput, "has no event 3398 of the aggregate"),
         ("SELECT 1", {"append": True, "aggregate_uuid": "x"}, RunbookError, "has no event 3 of the aggregate"),
-        ("SELECT 1", {"append": True, "inverses": INVERSES[1:]}, Refused, "does not say what undoes App.Events.MoneyDeposited"),
+        (
+            "SELECT 1",
+            {"append": True, "inverses": INVERSES[1:]},
+            Refused,
+            "does not say what undoes App.Events.MoneyDeposited",
+        ),
         ("SELECT 1", {"append": True, "from_event": "1"}, Refused, "does not say what undoes App.Events.AccountOpened"),
         ("SELECT 1", {"append": True, "command": "a:b", "app_dir": "/x", "arguments": ["a"]}, BadInput, "not both"),
-        ("SELECT 1", {"command": "a:b", "app_dir": "/x", "arguments": ["a"]}, BadInput, "arguments have no {properties}"),
+        (
+            "SELECT 1",
+            {"command": "a:b", "app_dir": "/x", "arguments": ["a"]},
+            BadInput,
+            "arguments have no {properties}",
+        ),
         (
             "UPDATE stored_events SET event_properties = JSON_SET(event_properties, '$.hash', SHA2(id, 512)) WHERE id = 2",
             {"append": True},
@@ -98,10 +109,20 @@ def test_appended_once_through_ansible(captured: Captured, store: str) -> None:
             "Event 2 of .* has a hash at",
         ),
         ("ALTER TABLE stored_events DROP COLUMN meta_data", {"append": True}, Refused, "has no meta_data"),
-        ("ALTER TABLE stored_events MODIFY id bigint unsigned NOT NULL", {"append": True}, Refused, "made by the application"),
-        ("ALTER TABLE stored_events ADD tenant int NOT NULL", {"append": True}, RunbookError, "doesn't have a default value"),
+        (
+            "ALTER TABLE stored_events MODIFY id bigint unsigned NOT NULL",
+            {"append": True},
+            Refused,
+            "made by the application",
+        ),
+        (
+            "ALTER TABLE stored_events ADD tenant int NOT NULL",
+            {"append": True},
+            RunbookError,
+            "doesn't have a default value",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused_changes_nothing(
     captured: Captured, store: str, change: str, more: dict[str, Any], error: type[RunbookError], words: str
 ) -> None:
@@ -120,10 +141,11 @@ def test_an_event_that_comes_meanwhile_stops_the_whole(
         if lock:
             last = len(own(captured, store))
             captured.run(
-                captured.server, store,
+                captured.server,
+                store,
                 f"INSERT INTO stored_events SELECT NULL, aggregate_uuid, {last + 1}, 1, event_class, event_properties, meta_data, NOW() "
                 "FROM stored_events WHERE id = 3",
-            )  # fmt: skip
+            )
         return read(connection, table, uuid, version, lock)
 
     monkeypatch.setattr(compensate_task.compensate_record, "read", slow)

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import pymysql
 import pytest
 from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import Failed, Refused, RunbookError
+from ansible_collections.finaegis.runbook.plugins.module_utils.events import replay_schema
 from ansible_collections.finaegis.runbook.plugins.module_utils.events.replay_app import ReplayStopped
 from integration.events.replay_bank import ReplayBank
 from integration.runner import CHECKOUT
@@ -68,29 +69,45 @@ def untouched(bank: ReplayBank, request: pytest.FixtureRequest) -> Iterator[None
 @pytest.mark.parametrize("engine", ["driver", "artisan"])
 def test_adding_and_setting_projectors_without_reset_are_right(bank: ReplayBank, engine: str) -> None:
     found = bank.replay(
-        projectors=["App\\Projectors\\SumProjector", "App\\Projectors\\LatestProjector"], projection_tables=["sums", "latest"],
-        ignore_columns={}, key_columns={}, engine=engine,
-    )  # fmt: skip
+        projectors=["App\\Projectors\\SumProjector", "App\\Projectors\\LatestProjector"],
+        projection_tables=["sums", "latest"],
+        ignore_columns={},
+        key_columns={},
+        engine=engine,
+    )
     assert found["verdict"] == "ok", found["findings"]
     assert found["events"] == sum(n for name, n in bank.counted().items() if name.endswith("Deposited"))
 
 
 def test_two_workers_give_the_same(bank: ReplayBank) -> None:
     names = ["App\\Projectors\\SumProjector", "App\\Projectors\\AccountProjector"]
-    bank.run("INSERT INTO stored_events (event_class, event_properties, meta_data, created_at) VALUES "
-             "('App\\\\Events\\\\MoneyDeposited', '{\"amount\": 5, \"reference\": \"none\"}', '{}', NOW())")  # fmt: skip
+    bank.run(
+        "INSERT INTO stored_events (event_class, event_properties, meta_data, created_at) VALUES "
+        "('App\\\\Events\\\\MoneyDeposited', '{\"amount\": 5, \"reference\": \"none\"}', '{}', NOW())"
+    )
     try:
         with pytest.raises(
             ReplayStopped, match="uuid"
         ):  # an event of no aggregate is not lost: it comes to a worker too
-            bank.replay(projectors=names, projection_tables=["sums", "accounts"], ignore_columns={}, key_columns={}, workers=2,
-                        aggregate_safe=names)  # fmt: skip
+            bank.replay(
+                projectors=names,
+                projection_tables=["sums", "accounts"],
+                ignore_columns={},
+                key_columns={},
+                workers=2,
+                aggregate_safe=names,
+            )
     finally:
         bank.run("DELETE FROM stored_events WHERE aggregate_uuid IS NULL")
     found = bank.replay(
-        projectors=names, projection_tables=["sums", "accounts"], ignore_columns={}, key_columns={}, workers=2, aggregate_safe=names,
+        projectors=names,
+        projection_tables=["sums", "accounts"],
+        ignore_columns={},
+        key_columns={},
+        workers=2,
+        aggregate_safe=names,
         restart=True,
-    )  # fmt: skip
+    )
     assert (found["verdict"], found["events"]) == ("ok", 400)
 
 
@@ -145,9 +162,12 @@ def test_an_undeclared_table_fails_loudly(bank: ReplayBank) -> None:
 @pytest.mark.parametrize("projector", ["DdlProjector", "CommittingProjector"])
 def test_a_projector_that_commits_is_noticed_and_never_gone_on_with(bank: ReplayBank, projector: str) -> None:
     more = {
-        "projectors": [f"App\\Projectors\\{projector}"], "projection_tables": ["latest", "sums"], "chunk_events": 10,
-        "ignore_columns": {}, "key_columns": {},
-    }  # fmt: skip
+        "projectors": [f"App\\Projectors\\{projector}"],
+        "projection_tables": ["latest", "sums"],
+        "chunk_events": 10,
+        "ignore_columns": {},
+        "key_columns": {},
+    }
     with pytest.raises(ReplayStopped, match="commits by itself"):
         bank.replay(**more)
     with pytest.raises(Refused, match="part of a chunk was committed"):
@@ -215,13 +235,25 @@ def test_stores_and_tables_that_do_not_fit_are_refused(bank: ReplayBank) -> None
     bank.run(f"DROP DATABASE {bank.database}_replay")
 
 
-def test_one_at_a_time(bank: ReplayBank) -> None:
+def test_one_at_a_time(bank: ReplayBank, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"runbook_replay_task_{bank.database}_replay"
     assert bank.mysql
+    monkeypatch.setattr(replay_schema, "LOCK_WAIT_SECONDS", 1)
     with bank.mysql.connect() as other, other.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", [name])
         with pytest.raises(Refused, match="one replay of a store at a time"):
             bank.alone("SumProjector", "sums")
+
+
+def test_a_killed_task_that_the_server_still_runs_is_waited_for(bank: ReplayBank) -> None:
+    name = f"runbook_replay_task_{bank.database}_replay"
+    assert bank.mysql
+    with bank.mysql.connect() as other, other.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, 0)", [name])
+        # The client goes while its statement runs, as after kill -9: the server keeps the lock until the statement has ended.
+        other._execute_command(pymysql.constants.COMMAND.COM_QUERY, "SELECT SLEEP(2)")
+        other._force_close()
+    assert bank.alone("SumProjector", "sums")["verdict"] == "ok"
 
 
 def start_task(parameters: dict[str, Any]) -> subprocess.Popen[str]:
@@ -232,9 +264,12 @@ def start_task(parameters: dict[str, Any]) -> subprocess.Popen[str]:
     )
     paths = os.pathsep.join([str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")])
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}, text=True,
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": paths},
+        text=True,
         stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     assert process.stdin
     process.stdin.write(json.dumps(parameters))
     process.stdin.close()
@@ -367,9 +402,13 @@ def test_in_place_killed_is_made_good_by_the_next_task(bank: ReplayBank, down: N
     before = bank.rows()
     (bank.home / "slow").write_text("20000")
     arguments = bank.parameters(
-        strategy="in_place", projectors=["App\\Projectors\\SumProjector"], projection_tables=["sums"], ignore_columns={},
-        key_columns={}, idempotent=["App\\Projectors\\SumProjector"],
-    )  # fmt: skip
+        strategy="in_place",
+        projectors=["App\\Projectors\\SumProjector"],
+        projection_tables=["sums"],
+        ignore_columns={},
+        key_columns={},
+        idempotent=["App\\Projectors\\SumProjector"],
+    )
     process = start_task(arguments)
     total = bank.run("SELECT SUM(n) FROM sums")
     wait_until("the replay at work on the live table", lambda: bank.run("SELECT SUM(n) FROM sums") != total)

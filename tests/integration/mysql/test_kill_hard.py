@@ -80,10 +80,12 @@ def test_a_full_server_lets_it_in_by_the_extra_port(small: MysqlServer) -> None:
     extra = {"extra_port": small.extra_port}
     with fill(small), clients(small, 1, user="killer"):
         time.sleep(1.1)
-        without, with_it = run_tasks([
-            {MODULE: {**small.options, "idle_seconds": 1}},
-            {MODULE: {**small.options, **extra, "idle_seconds": 1, "users": ["app"]}},
-        ])  # fmt: skip
+        without, with_it = run_tasks(
+            [
+                {MODULE: {**small.options, "idle_seconds": 1}},
+                {MODULE: {**small.options, **extra, "idle_seconds": 1, "users": ["app"]}},
+            ]
+        )
     assert without["failed"] and "Too many connections" in without["msg"], without
     assert "extra_max_connections" in without["msg"] and without["ways_failed"][0]["way"] == "normal"
     assert with_it["connected_by"] == "extra_port" and len(with_it["killed"]) == 30

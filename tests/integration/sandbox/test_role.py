@@ -235,7 +235,8 @@ def test_a_killed_supervisor_is_replaced_and_what_it_left_is_ended(sandbox: Sand
 def test_a_stopped_program_is_started_again(sandbox: Sandbox) -> None:
     argv = [str(BIN / "supervisorctl"), "-c", str(sandbox.directory / "supervisord.conf"), "stop", "app2-horizon"]
     subprocess.run(argv, check=True, capture_output=True)
-    assert json.loads(sandbox.get("app2")[1])["horizon"] == "inactive"
+    # What the master that was killed before left in Redis lives up to 15 seconds.
+    wait_until("inactive", lambda: json.loads(sandbox.get("app2")[1])["horizon"] == "inactive")
     done = script("processes.py", "start", str(sandbox.directory), "--seconds", "60")
     assert json.loads(done.stdout) == {"changed": True, "done": ["app2-horizon started"]}
     wait_until("healthy", sandbox.healthy)

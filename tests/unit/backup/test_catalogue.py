@@ -59,8 +59,9 @@ def test_backups_come_by_the_time_of_their_state_with_their_proofs(storage: File
     assert name == "b.sql.proof-20260201T030000Z.json"
     found = catalogue.read(storage)
     assert [(one.manifest.file, one.level, one.proven) for one in found.backups] == [
-        ("b.sql", "L4", True), ("a.sql", "none", False),
-    ]  # fmt: skip
+        ("b.sql", "L4", True),
+        ("a.sql", "none", False),
+    ]
     newest, proven = found.newest(), found.newest(proven=True)
     assert newest and proven and (newest.manifest, proven.manifest) == (new, old)
     assert (found.unreadable, found.strays, found.binlogs) == ({}, [], [])
@@ -102,9 +103,13 @@ def test_what_is_no_record_or_proves_another_backup_is_named_and_counts_for_noth
     found = catalogue.read(storage)
     assert [one.proofs for one in found.backups] == [[]] and found.binlogs == []
     assert sorted(found.unreadable) == [
-        "a.sql.proof-20260201T030000Z.json", "a.sql.proof-x.json", "b.sql.manifest.json",
-        "binlog/binlog.000001.record.json", "binlog/binlog.000002.record.json", "c.sql.manifest.json",
-    ]  # fmt: skip
+        "a.sql.proof-20260201T030000Z.json",
+        "a.sql.proof-x.json",
+        "b.sql.manifest.json",
+        "binlog/binlog.000001.record.json",
+        "binlog/binlog.000002.record.json",
+        "c.sql.manifest.json",
+    ]
     assert [one.name for one in found.strays] == ["lone.sql"]
 
 
@@ -135,16 +140,30 @@ def test_environments_and_databases_are_told_apart(storage: FileStorage) -> None
         ([binlog(3), binlog(1), binlog(2)], {"file": "binlog.000002", "position": 900}, []),
         ([binlog(1), binlog(4)], None, ["between binlog.000001 and binlog.000004 2 are missing"]),
         ([binlog(1), binlog(4)], {"file": "binlog.000004", "position": 4}, []),
-        ([binlog(1, closed=False), binlog(2)], None, ["binlog.000001 is archived up to 1000 only, and binlog.000002 follows"]),
-        ([binlog(3)], {"file": "binlog.000002", "position": 4},
-         ["binlog.000002, in which the backup's position lies, is not archived"]),
-        ([], {"file": "binlog.000002", "position": 4}, ["binlog.000002, in which the backup's position lies, is not archived"]),
-        ([binlog(2)], {"file": "binlog.000002", "position": 1001},
-         ["binlog.000002 is archived up to 1000, the backup's position is 1001"]),
+        (
+            [binlog(1, closed=False), binlog(2)],
+            None,
+            ["binlog.000001 is archived up to 1000 only, and binlog.000002 follows"],
+        ),
+        (
+            [binlog(3)],
+            {"file": "binlog.000002", "position": 4},
+            ["binlog.000002, in which the backup's position lies, is not archived"],
+        ),
+        (
+            [],
+            {"file": "binlog.000002", "position": 4},
+            ["binlog.000002, in which the backup's position lies, is not archived"],
+        ),
+        (
+            [binlog(2)],
+            {"file": "binlog.000002", "position": 1001},
+            ["binlog.000002 is archived up to 1000, the backup's position is 1001"],
+        ),
         ([binlog(1), binlog(2, server="2")], None, ["binlog.000001 is of server 1, binlog.000002 of server 2"]),
         ([binlog(1, start_position=500)], None, ["binlog.000001 is archived from position 500 on"]),
     ],
-)  # fmt: skip
+)
 def test_gaps_in_the_chain_of_logs(logs: list[Binlog], position: dict[str, Any] | None, found: list[str]) -> None:
     assert gaps(logs, position) == found
 

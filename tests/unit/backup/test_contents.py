@@ -25,8 +25,14 @@ def column(name: str, kind: str = "bigint", **more: bool) -> Column:
 
 
 def test_a_row_is_one_text_with_its_nulls() -> None:
-    columns = [column("id", primary=True), column("a`b", "varchar", nullable=True), column("twice", generated=True),
-               column("flag", "bit"), column("at", "point"), column("data", "longtext")]  # fmt: skip
+    columns = [
+        column("id", primary=True),
+        column("a`b", "varchar", nullable=True),
+        column("twice", generated=True),
+        column("flag", "bit"),
+        column("at", "point"),
+        column("data", "longtext"),
+    ]
     assert row_sql(columns, False) == (
         "CONCAT_WS(CHAR(31), `id`, `a``b`, CAST(`flag` AS UNSIGNED), HEX(ST_AsBinary(`at`)), `data`, ISNULL(`a``b`))"
     )
@@ -34,8 +40,10 @@ def test_a_row_is_one_text_with_its_nulls() -> None:
     assert row_sql([], False) == "CONCAT_WS(CHAR(31), '')"
 
 
-EVENTS = [column("id", primary=True), *(column(name, "char") for name in (
-    "aggregate_uuid", "aggregate_version", "event_class", "event_properties"))]  # fmt: skip
+EVENTS = [
+    column("id", primary=True),
+    *(column(name, "char") for name in ("aggregate_uuid", "aggregate_version", "event_class", "event_properties")),
+]
 
 
 @pytest.mark.parametrize(

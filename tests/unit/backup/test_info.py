@@ -32,29 +32,50 @@ def test_all_well() -> None:
     assert result["newest"] == result["newest_proven"] == "/b/31.sql"
     assert (result["loss_seconds"], result["rpo_seconds"]) == (120, 900.0)
     assert result["binlogs"] == {
-        "first": "binlog.000031", "last": "binlog.000032", "count": 2, "size_bytes": 18, "covered_until": UNTIL, "gaps": [],
-    }  # fmt: skip
+        "first": "binlog.000031",
+        "last": "binlog.000032",
+        "count": 2,
+        "size_bytes": 18,
+        "covered_until": UNTIL,
+        "gaps": [],
+    }
     assert [(one["path"], one["age_seconds"], one["level"]) for one in result["backups"]] == [
-        ("/b/30.sql", 122400, "none"), ("/b/31.sql", 36000, "L3"),
-    ]  # fmt: skip
+        ("/b/30.sql", 122400, "none"),
+        ("/b/31.sql", 36000, "L3"),
+    ]
 
 
 @pytest.mark.parametrize(
     ("known", "covered", "loss", "bad"),
     [
-        (Catalogue([], [], {}, []), None, None,
-         {"newest": "critical", "rpo": "critical", "proven": "critical", "binlogs": "warning"}),
+        (
+            Catalogue([], [], {}, []),
+            None,
+            None,
+            {"newest": "critical", "rpo": "critical", "proven": "critical", "binlogs": "warning"},
+        ),
         (dataclasses.replace(GOOD, binlogs=[]), None, 36000, {"rpo": "critical", "binlogs": "warning"}),
         (dataclasses.replace(GOOD, binlogs=[binlog(32)]), UNTIL, 36000, {"rpo": "critical", "binlogs": "critical"}),
-        (dataclasses.replace(GOOD, binlogs=[binlog(31), binlog(33)]), UNTIL, 36000, {"rpo": "critical", "binlogs": "critical"}),
+        (
+            dataclasses.replace(GOOD, binlogs=[binlog(31), binlog(33)]),
+            UNTIL,
+            36000,
+            {"rpo": "critical", "binlogs": "critical"},
+        ),
         (GOOD, "2026-01-31T11:40:00Z", 1200, {"rpo": "critical"}),
         (dataclasses.replace(shelf((30, "proven"), (31, "")), binlogs=GOOD.binlogs), UNTIL, 120, {}),
         (dataclasses.replace(shelf((31, "")), binlogs=GOOD.binlogs), UNTIL, 120, {"proven": "critical"}),
-        (dataclasses.replace(shelf((29, "proven"), (31, "broken")), binlogs=[binlog(number) for number in range(29, 33)]), UNTIL,
-         120, {"newest": "critical", "whole": "warning"}),
+        (
+            dataclasses.replace(
+                shelf((29, "proven"), (31, "broken")), binlogs=[binlog(number) for number in range(29, 33)]
+            ),
+            UNTIL,
+            120,
+            {"newest": "critical", "whole": "warning"},
+        ),
         (dataclasses.replace(GOOD, unreadable={"x.manifest.json": "It is none."}), UNTIL, 120, {"records": "warning"}),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_named(known: Catalogue, covered: str | None, loss: int | None, bad: dict[str, str]) -> None:
     result = judged(known, covered)
     assert (result["loss_seconds"], verdicts(result)) == (loss, bad)

@@ -60,14 +60,36 @@ def test_a_process_of_another_user_is_not_gone(monkeypatch: pytest.MonkeyPatch) 
     ("parents", "found"),
     [
         # pid: (parent, command line)
-        ({9: (8, ["python3", "module.py"]), 8: (7, ["sh", "-c", "x"]), 7: (6, ["python3", "/v/bin/ansible-playbook", "p.yml"])}, 7),
-        ({9: (8, ["python3", "m.py"]), 8: (7, ["python3", "/v/bin/ansible-playbook"]), 7: (1, ["python3", "/v/bin/ansible-playbook"])}, 7),
-        ({9: (8, ["python3", "m.py"]), 8: (7, ["ansible-playbook"]), 7: (6, ["sh"]), 6: (1, ["python3", "ansible-playbook"])}, 8),
+        (
+            {
+                9: (8, ["python3", "module.py"]),
+                8: (7, ["sh", "-c", "x"]),
+                7: (6, ["python3", "/v/bin/ansible-playbook", "p.yml"]),
+            },
+            7,
+        ),
+        (
+            {
+                9: (8, ["python3", "m.py"]),
+                8: (7, ["python3", "/v/bin/ansible-playbook"]),
+                7: (1, ["python3", "/v/bin/ansible-playbook"]),
+            },
+            7,
+        ),
+        (
+            {
+                9: (8, ["python3", "m.py"]),
+                8: (7, ["ansible-playbook"]),
+                7: (6, ["sh"]),
+                6: (1, ["python3", "ansible-playbook"]),
+            },
+            8,
+        ),
         ({9: (8, ["python3", "m.py"]), 8: (1, ["python3", "-m", "ansible", "playbook", "p.yml"])}, 8),
         ({9: (8, ["python3", "m.py"]), 8: (1, ["sshd: deploy@notty"])}, None),
         ({9: (8, ["sh", "-c", "ansible-playbook p.yml"]), 8: (1, ["bash"])}, None),
     ],
-)  # fmt: skip
+)
 def test_the_run_is_the_nearest_ansible_and_its_parents_of_the_kind(
     parents: dict[int, tuple[int, list[str]]], found: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

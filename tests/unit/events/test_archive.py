@@ -56,14 +56,18 @@ def test_what_may_go(change: dict[str, int], keep_latest: int, upto: int) -> Non
     ],
 )
 def test_what_must_stay(change: dict[str, int | str], keep_latest: int, reason: str) -> None:
-    assert archive_plan.decide(dataclasses.replace(WHOLE, **change), keep_latest) == (None, reason)  # type: ignore[arg-type]
+    assert archive_plan.decide(dataclasses.replace(WHOLE, **change), keep_latest) == (None, reason)
     assert reason in archive_plan.KEPT
 
 
 @given(
-    st.integers(1, 50), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60),
-    st.one_of(st.none(), st.integers(1, 60)), st.sampled_from(["full", "empty", "broken"]),
-)  # fmt: skip
+    st.integers(1, 50),
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.one_of(st.none(), st.integers(1, 60)),
+    st.sampled_from(["full", "empty", "broken"]),
+)
 def test_whatever_is_decided_the_aggregate_can_be_loaded_and_saved(
     first: int, more: int, snapshot: int, keep: int, young: int | None, state: str
 ) -> None:
@@ -159,7 +163,7 @@ def test_what_is_no_archive_of_this_table(tmp_path: Path, text: str, words: str)
 
 
 def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path) -> None:
-    def parts():  # type: ignore[no-untyped-def]
+    def parts():
         yield b"half"
         raise OSError(28, "No space left on device")
 

@@ -17,15 +17,26 @@ DEPOSITED = "App\\Events\\MoneyDeposited"
 
 def facts(**more: Any) -> Facts:
     known = {
-        "php": "8.2.0", "laravel": "11.0", "proof": None, "down": False, "database": "bank", "default_connection": True,
-        "connections": [], "model": "M", "table": "stored_events", "key": "id", "driver_fits": True, "own_repository": None,
-        "catch_exceptions": False, "class_map": {},
+        "php": "8.2.0",
+        "laravel": "11.0",
+        "proof": None,
+        "down": False,
+        "database": "bank",
+        "default_connection": True,
+        "connections": [],
+        "model": "M",
+        "table": "stored_events",
+        "key": "id",
+        "driver_fits": True,
+        "own_repository": None,
+        "catch_exceptions": False,
+        "class_map": {},
         "projectors": {
             ACCOUNTS: {"events": [DEPOSITED, "App\\Events\\AccountOpened"], "reset": True, "queued": False},
             TOTALS: {"events": [DEPOSITED], "reset": False, "queued": True},
             "App\\Projectors\\Silent": {"events": [], "reset": False, "queued": False},
         },
-    }  # fmt: skip
+    }
     return Facts(**{**known, **more})
 
 

@@ -110,10 +110,14 @@ def test_both_dialects_say_the_same() -> None:
         ({"Seconds_Behind_Source": None}, "unknown", "does not tell"),
         ({"Replica_SQL_Running": "No", "Last_SQL_Error": "Duplicate entry"}, "critical", "Duplicate entry"),
         ({"Replica_IO_Running": "Connecting"}, "critical", "receiving is 'Connecting'"),
-        ({"Replica_IO_Running": "No", "Replica_SQL_Running": "No", "Seconds_Behind_Source": None}, "critical", "does not run"),
+        (
+            {"Replica_IO_Running": "No", "Replica_SQL_Running": "No", "Seconds_Behind_Source": None},
+            "critical",
+            "does not run",
+        ),
         ({"Channel_Name": "eu"}, "ok", "'eu' from db1"),
     ],
-)  # fmt: skip
+)
 def test_replication(change: dict[str, Any], verdict: str, said: str) -> None:
     (finding,) = health.judge_replication([health.parse_channel({**MYSQL_CHANNEL, **change})], LIMITS)
     assert finding.verdict == verdict

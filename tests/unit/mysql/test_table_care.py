@@ -144,20 +144,36 @@ RECREATE = ("note", "Table does not support optimize, doing recreate + analyze i
         ([("status", "Table is already up to date")], "ok", ""),
         ([RECREATE, ("status", "OK")], "ok", ""),
         (
-            [RECREATE, ("error", "Lock wait timeout exceeded; try restarting transaction"), ("status", "Operation failed")],
+            [
+                RECREATE,
+                ("error", "Lock wait timeout exceeded; try restarting transaction"),
+                ("status", "Operation failed"),
+            ],
             "failed",
             "Lock wait timeout exceeded; try restarting transaction",
         ),
-        ([("Error", "Table 'd.missing' doesn't exist"), ("status", "Operation failed")], "failed", "Table 'd.missing' doesn't exist"),
-        ([("Error", "View 'd.bv' refers to nothing"), ("error", "Corrupt")], "failed", "View 'd.bv' refers to nothing; Corrupt"),
-        ([("warning", "InnoDB: Index 'a' contains 1 entries, should be 2."), ("error", "Corrupt")], "failed", "Corrupt"),
+        (
+            [("Error", "Table 'd.missing' doesn't exist"), ("status", "Operation failed")],
+            "failed",
+            "Table 'd.missing' doesn't exist",
+        ),
+        (
+            [("Error", "View 'd.bv' refers to nothing"), ("error", "Corrupt")],
+            "failed",
+            "View 'd.bv' refers to nothing; Corrupt",
+        ),
+        (
+            [("warning", "InnoDB: Index 'a' contains 1 entries, should be 2."), ("error", "Corrupt")],
+            "failed",
+            "Corrupt",
+        ),
         ([("status", "Operation failed")], "failed", "Operation failed"),
         ([UNABLE], "skipped", "The storage engine for the table doesn't support analyze"),
         ([RECREATE, ("Error", "x")], "failed", "x"),
         ([("warning", "x")], "failed", "the server did not say that it was done"),
         ([], "failed", "the server did not say that it was done"),
     ],
-)  # fmt: skip
+)
 def test_what_the_rows_of_the_server_mean(answer: list[tuple[str, str]], outcome: str, reason: str) -> None:
     said = [{"Table": "d.t", "Op": "x", "Msg_type": kind, "Msg_text": text} for kind, text in answer]
     messages = [f"{kind.lower()}: {text}" for kind, text in answer]
@@ -166,8 +182,14 @@ def test_what_the_rows_of_the_server_mean(answer: list[tuple[str, str]], outcome
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"min_free_ratio": -0.1}, {"min_free_ratio": 1.1}, {"min_free_bytes": -1}, {"lock_wait_timeout": 0}, {"max_transaction_seconds": -1}],
-)  # fmt: skip
+    [
+        {"min_free_ratio": -0.1},
+        {"min_free_ratio": 1.1},
+        {"min_free_bytes": -1},
+        {"lock_wait_timeout": 0},
+        {"max_transaction_seconds": -1},
+    ],
+)
 def test_numbers_out_of_range(wrong: dict[str, Any]) -> None:
     params = {**vars(policy()), "lock_wait_timeout": 5}
     assert care.policy_of(params) == policy()

@@ -152,7 +152,7 @@ class Child:
         with contextlib.suppress(OSError):
             fcntl.fcntl(pipe.fileno(), _SET_PIPE_SIZE, CHUNK)
         while True:
-            chunk = pipe.read1(CHUNK)  # type: ignore[attr-defined]
+            chunk = pipe.read1(CHUNK)  # type: ignore[attr-defined]  # IO[bytes] does not tell it, a pipe has it
             if not chunk:
                 return
             yield chunk

@@ -187,6 +187,7 @@ def unpack(chunks: Iterator[bytes], directory: str) -> List[str]:
     """
     names: List[str] = []
     try:
+        # tarfile only reads of a stream; its types want a whole file.
         with tarfile.open(fileobj=_Chunks(chunks), mode="r|", bufsize=CHUNK) as archive:  # type: ignore[call-overload]
             for member in archive:
                 if not member.isfile() or "/" in member.name or member.name.startswith("."):
