@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from integration.s3_server import start_s3
 from integration.servers import MysqlServer, RedisServer, start_mariadb, start_redis
 
 
@@ -30,3 +32,12 @@ def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MysqlServ
     server = start_mariadb(tmp_path_factory.mktemp("mariadb"))
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The options that reach one S3 server for the whole run, which has the bucket ``bank``; tests take prefixes of their own."""
+    process, options = start_s3(tmp_path_factory.mktemp("s3") / "log")
+    yield options
+    process.terminate()
+    process.wait()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, FinAegis contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups: engines, manifest, storage. Knows nothing of how Ansible asks.
+"""Backups: engines, manifest, catalogue. Knows nothing of how Ansible asks; where files lie is the room ``storage``.
 
 Private to this collection; may change in any release.
 
@@ -15,8 +15,6 @@ How a storage looks (a directory or ``s3://bucket/prefix/``)::
 
 The rooms, for those who build on them:
 
-- ``storage``: ``split(dest)``, ``open_storage(place, params)``; ``Storage`` (check, list, stat, read, read_small, create, put, delete,
-  leftovers, clean, url, free_bytes), ``Upload`` (write, prepare, commit, abort). ``file_storage`` and ``s3_storage`` are the two kinds.
 - ``manifest``: ``Manifest``, ``Part``, ``parse``, ``SUFFIX``. ``Manifest.digest()`` is what a proof names.
 - ``catalogue``: ``read(storage, database, environment)`` gives backups with their proofs, archived binary logs, records that can't be
   read, strays; ``Proof`` and ``write_proof``, ``Binlog`` and ``write_binlog``, ``gaps(binlogs, position)``, ``LEVELS``, ``PROVEN``.

@@ -27,12 +27,12 @@ from ..mysql import connection as mysql
 from ..mysql import option_file
 from ..mysql.dialect import Server
 from ..mysql.login import Login, client_options, resolve
+from ..storage.base import CHUNK, Storage, open_storage
 from . import binlog_file, binlog_plan, catalogue
 from .catalogue import BINLOG, BINLOG_RECORD, Binlog
 from .programs import ENCRYPTION_SUFFIXES, SUFFIXES, compressor_argv, encryption
 from .programs import level as compression_level
 from .scratch import PrivateDir, ends_when_asked, sweep
-from .storage import CHUNK, Storage, open_storage
 
 #: Up to when the archive holds everything: ``{until, file, position, server}``; ``file`` and ``position`` are where the server was then.
 COVERED = BINLOG + "covered.json"

@@ -12,8 +12,8 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from ..core.errors import BadInput
+from ..storage.base import Storage, Stored
 from .manifest import SUFFIX, Manifest, parse
-from .storage import Storage, Stored
 
 #: From nothing proven to everything; a proof's ``level`` is one of them.
 LEVELS = ("none", "L0", "L1", "L2", "L3", "L4", "L5")

@@ -21,6 +21,7 @@ from ..mysql import connection as mysql
 from ..mysql import option_file
 from ..mysql.dialect import Server
 from ..mysql.login import Login, client_options, resolve
+from ..storage.base import Storage, open_storage, split
 from . import catalogue, findings, programs, proof, retention
 from . import spool as spools
 from .contents import METHOD
@@ -29,7 +30,6 @@ from .engines.base import Engine, Job
 from .manifest import Manifest, Part
 from .pipeline import Streamed
 from .source import Source, look
-from .storage import Storage, open_storage, split
 from .take import Taken, Taking
 
 #: A compressed dump is at most about this part of the data's size on disk.

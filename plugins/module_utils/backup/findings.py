@@ -9,11 +9,11 @@ from typing import List
 
 from ..core.verdict import OK, UNKNOWN, WARNING, Finding
 from ..mysql.dialect import Server
+from ..storage.base import Stored
 from .contents import uncompared
 from .manifest import Manifest
 from .programs import Program
 from .source import Source
-from .storage import Stored
 
 
 def rights(source: Source) -> Finding:

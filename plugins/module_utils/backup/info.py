@@ -11,10 +11,10 @@ from typing import Any, Callable, Dict, List, Optional
 from ..core.thresholds import RECOVERY_SECONDS
 from ..core.times import words
 from ..core.verdict import CRITICAL, OK, UNKNOWN, WARNING, Finding, measure, summary
+from ..storage.base import open_storage
 from . import catalogue
 from .binlog_ship import read_covered
 from .catalogue import Backup, Catalogue, gaps, seconds_of
-from .storage import open_storage
 
 
 def run(params: Dict[str, Any]) -> Dict[str, Any]:

@@ -19,9 +19,9 @@ import time
 from typing import IO, Any, List, Optional
 
 from ..core.errors import RunbookError
+from ..storage.base import CHUNK, Upload
 from .engines.base import Running
 from .programs import environment
-from .storage import CHUNK, Upload
 
 _SAID_BYTES = 4000
 #: F_SETPIPE_SZ of Linux; Python names it from 3.10 on.

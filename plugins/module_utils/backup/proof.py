@@ -9,9 +9,9 @@ import hashlib
 from typing import List, Tuple
 
 from ..core.errors import BadInput
-from .file_storage import FileStorage
+from ..storage.base import Storage
+from ..storage.files import FileStorage
 from .manifest import SUFFIX, Manifest, parse
-from .storage import Storage
 
 
 def load(storage: Storage, file: str) -> Manifest:

@@ -17,11 +17,11 @@ from ..core.errors import BadInput, RunbookError
 from ..mysql import connection as mysql
 from ..mysql.dialect import quote_identifier
 from ..mysql.login import Login
+from ..storage.base import CHUNK, Storage
 from .engines import mydumper
 from .manifest import Manifest, Part
 from .restore_load import SMALL_ROWS, Loaded, Loader
 from .restore_source import Lines, Opened, opened
-from .storage import CHUNK, Storage
 
 
 @dataclasses.dataclass

@@ -14,12 +14,12 @@ import time
 from typing import Any, Dict, Iterator, List, Tuple
 
 from ..core.errors import Failed, RunbookError, Unavailable
+from ..storage.base import Storage
 from . import scratch, scratch_programs
 from .manifest import Manifest
 from .restore_engines import Restored
 from .restore_source import opened
 from .restore_target import Target, check_space
-from .storage import Storage
 
 #: What the files were made with and can't be opened without; the backup program notes it in backup-my.cnf.
 _NEEDED = ("innodb_page_size", "innodb_data_file_path", "innodb_undo_tablespaces", "innodb_checksum_algorithm")

@@ -21,12 +21,12 @@ from ..core.times import iso
 from ..mysql import connection as mysql
 from ..mysql import option_file
 from ..mysql.login import Login, client_options
+from ..storage.base import Storage
 from . import binlog_file
 from .binlog_plan import LATEST, Replay
 from .catalogue import Binlog
 from .manifest import Part
 from .restore_source import Key, filters, opened
-from .storage import Storage
 
 _PAUSE_SECONDS = 0.1
 REPLICA, CLIENT = "replica", "client"

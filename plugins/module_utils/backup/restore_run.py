@@ -17,6 +17,7 @@ from ..core.times import iso
 from ..core.verdict import OK, WARNING, Finding, summary
 from ..mysql import connection as mysql
 from ..mysql.login import Login, resolve
+from ..storage.base import Storage, open_storage, split
 from . import binlog_plan, contents, restore_state, scratch_programs, verify, verify_data
 from . import verify_judge as judge
 from .binlog_plan import Replay
@@ -27,7 +28,6 @@ from .restore_replay import Onto, Replayed, bring_forward
 from .restore_source import Key, filters, intact
 from .restore_state import Found
 from .scratch import PrivateDir, ends_when_asked, sweep
-from .storage import Storage, open_storage, split
 
 _PROGRESS_SECONDS = 2.0
 

@@ -15,10 +15,10 @@ import threading
 from typing import IO, Any, Dict, Iterator, List, Optional, Tuple, cast
 
 from ..core.errors import RunbookError
+from ..storage.base import Storage
 from . import programs
 from .dump_text import DumpText
 from .manifest import Manifest, Part
-from .storage import Storage
 
 _STDERR_BYTES = 4000
 

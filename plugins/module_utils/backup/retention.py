@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional
 
+from ..storage.base import Storage
 from .catalogue import BINLOG_RECORD, PROOF, Backup, Catalogue
-from .storage import Storage
 
 
 def expired(

@@ -12,12 +12,12 @@ from typing import Any, Dict, List, Optional, Tuple
 from ..core.errors import Failed, TimedOut
 from ..mysql import connection as mysql
 from ..mysql.login import Login
+from ..storage.base import Upload
 from .contents import Contents
 from .contents import read as read_contents
 from .engines.base import Engine, Job, Running
 from .pipeline import Pipeline, Streamed
 from .source import GlobalReadLock, gtid_at, open_snapshot, read_position, snapshot_position
-from .storage import Upload
 
 Place = Optional[Tuple[str, int]]
 

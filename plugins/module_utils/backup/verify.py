@@ -13,6 +13,7 @@ from ..core.errors import BadInput, Refused, RunbookError
 from ..core.times import iso
 from ..core.verdict import summary, worst
 from ..mysql.login import Login
+from ..storage.base import Storage, open_storage, split
 from . import binlog_plan, catalogue, contents, verify_data
 from . import verify_judge as judge
 from .binlog_plan import Replay
@@ -25,7 +26,6 @@ from .restore_replay import Onto, Replayed, bring_forward
 from .restore_source import Key, filters, intact
 from .restore_target import Target, target
 from .scratch import PrivateDir, ends_when_asked
-from .storage import Storage, open_storage, split
 
 REPLAY = judge.REPLAY
 #: Event stores of a restored database, judged: what is wrong with them. Handed in, because events are another domain.

@@ -22,12 +22,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup import catalogue, contents, create, proof
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup import s3_storage as s3
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.engines import mydumper
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.file_storage import FileStorage
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.manifest import parse
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.programs import unpack_argv
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.storage import Storage, open_storage
 from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import (
     BadInput,
     Failed,
@@ -36,11 +33,13 @@ from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors impor
     Unavailable,
 )
 from ansible_collections.finaegis.runbook.plugins.module_utils.mysql import connection as mysql
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage import s3
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.base import Storage, open_storage
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.files import FileStorage
 from ansible_collections.finaegis.runbook.plugins.modules import backup_create
 from integration.runner import run_tasks
-from integration.servers import MysqlServer, free_port, spawn
+from integration.servers import MysqlServer
 
-SECRET = "c4n4ry-s3cret"
 TABLES = """
 CREATE TABLE accounts (id INT PRIMARY KEY AUTO_INCREMENT, owner VARCHAR(60) CHARACTER SET latin1, balance DECIMAL(20,4), seen BIT(3),
   rate DOUBLE, twice DECIMAL(20,4) AS (balance * 2) STORED, at TIMESTAMP(6) NULL, place POINT) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
@@ -70,32 +69,6 @@ def vault(mysql_server: MysqlServer) -> MysqlServer:
     sql(mysql_server, "DROP DATABASE IF EXISTS vault", "CREATE DATABASE vault")
     sql(mysql_server, *TABLES.split(";\n"), database="vault")
     return mysql_server
-
-
-@pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """The options that reach an S3 server with the bucket ``bank``."""
-    port, log = free_port(), tmp_path_factory.mktemp("s3") / "log"
-    server = spawn([str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(port)], log)
-    options = {
-        "endpoint_url": f"http://127.0.0.1:{port}",
-        "region": "us-east-1",
-        "access_key": "key",
-        "secret_key": SECRET,
-        "profile": None,
-    }
-    until = time.monotonic() + 60
-    while True:
-        try:
-            storage = s3.S3Storage("bank", "", options)
-            storage.ask("Making the bucket", "create_bucket")
-            break
-        except Unavailable:
-            assert time.monotonic() < until and server.poll() is None, log.read_text()
-            time.sleep(0.2)
-    yield options
-    server.terminate()
-    server.wait()
 
 
 def params(server: MysqlServer, dest: object, **more: object) -> dict[str, Any]:
@@ -547,14 +520,14 @@ def test_the_way_in_by_ansible_checks_acts_and_keeps_secrets(vault: MysqlServer,
     assert judged["newest"] == "s3://bank/way/b.sql.zst" and judged["newest_proven"] is None
     assert judged["verdict"] == "critical" and not judged["changed"]
     assert failed["failed"] and "None of these backups was ever restored" in failed["msg"] and failed["backups"]
-    assert SECRET not in done.output and vault.password not in done.output
+    assert bucket["secret_key"] not in done.output and vault.password not in done.output
 
 
 def test_memory_stays_the_same_however_large_the_object(bucket: dict[str, Any]) -> None:
     """In a process of its own, because the most memory a process had can't be taken back."""
     code = (
         "import resource, sys\n"
-        "from ansible_collections.finaegis.runbook.plugins.module_utils.backup.s3_storage import S3Storage\n"
+        "from ansible_collections.finaegis.runbook.plugins.module_utils.storage.s3 import S3Storage\n"
         f"storage = S3Storage('bank', 'large/', {bucket!r})\n"
         "with storage.create('b') as upload:\n"
         "    for unused in range(10): upload.write(bytes(1 << 20))\n"

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup import binlog_file, binlog_ship, catalogue
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.file_storage import FileStorage
 from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import BadInput, Failed, Refused
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.files import FileStorage
 from ansible_collections.finaegis.runbook.plugins.modules import binlog_archive
 from integration.backup.handmade import sql
 from integration.runner import run_tasks

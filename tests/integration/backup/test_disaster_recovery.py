@@ -12,8 +12,8 @@ from typing import Any
 import boto3
 import pytest
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup import catalogue, verify_judge
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.storage import open_storage
 from ansible_collections.finaegis.runbook.plugins.module_utils.core.times import iso
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.base import open_storage
 from integration.backup.handmade import sql
 from integration.backup.test_pitr import History
 from integration.mysql.playbooks import Environment

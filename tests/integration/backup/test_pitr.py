@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup import binlog_ship, catalogue, verify
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.file_storage import FileStorage
 from ansible_collections.finaegis.runbook.plugins.module_utils.events.restored import event_rules
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.files import FileStorage
 from ansible_collections.finaegis.runbook.plugins.modules import backup_verify, binlog_archive
 from integration.backup import handmade
 from integration.backup.handmade import sql

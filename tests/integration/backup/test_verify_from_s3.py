@@ -11,15 +11,16 @@ from typing import Any
 import botocore.config
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup import s3_storage, verify
+from ansible_collections.finaegis.runbook.plugins.module_utils.backup import verify
 from ansible_collections.finaegis.runbook.plugins.module_utils.events.restored import event_rules
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage import s3
 from ansible_collections.finaegis.runbook.plugins.modules import backup_verify
 from integration.backup import handmade
 from integration.backup import test_backup_storage as storage_tests
 from integration.backup.handmade import sql
 from integration.servers import MysqlServer
 
-bucket, unwell = storage_tests.bucket, storage_tests.unwell
+unwell = storage_tests.unwell
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def stored(mysql_server: MysqlServer, bucket: dict[str, Any], tmp_path: Path) ->
     """A good backup in the bucket; its name."""
     handmade.make_bank(mysql_server, "faraway")
     path = handmade.take(mysql_server, "faraway", tmp_path)
-    storage = s3_storage.S3Storage("bank", "faraway/", bucket)
+    storage = s3.S3Storage("bank", "faraway/", bucket)
     for one in tmp_path.iterdir():
         if one.is_file():
             storage.put(one.name, one.read_bytes())
@@ -66,7 +67,7 @@ FAULTS: dict[str, Callable[[Any], bool]] = {
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     real = botocore.config.Config
-    monkeypatch.setattr(s3_storage, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(s3, "_PAUSE_SECONDS", 0)
     monkeypatch.setattr(
         botocore.config,
         "Config",

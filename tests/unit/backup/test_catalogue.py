@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup import catalogue
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.catalogue import Binlog, Catalogue, Proof, gaps
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.file_storage import FileStorage
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.manifest import Manifest
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.retention import (
     expired,
@@ -16,7 +15,8 @@ from ansible_collections.finaegis.runbook.plugins.module_utils.backup.retention 
     remove_binlog,
     unneeded_binlogs,
 )
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.storage import Stored
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.base import Stored
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.files import FileStorage
 from hypothesis import given
 from hypothesis import strategies as st
 

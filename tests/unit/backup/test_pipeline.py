@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.engines.base import Job
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.engines.dump import Dump
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.file_storage import FileStorage
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.pipeline import Pipeline, Streamed
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.programs import Program
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.storage import Stored, Upload
 from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import Unavailable
 from ansible_collections.finaegis.runbook.plugins.module_utils.mysql.dialect import parse_version
 from ansible_collections.finaegis.runbook.plugins.module_utils.mysql.login import Login
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.base import Stored, Upload
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.files import FileStorage
 
 GOOD = "printf 'x\n-- Dump completed\n'"
 

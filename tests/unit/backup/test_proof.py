@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup import proof
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.file_storage import FileStorage
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.manifest import Part
 from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import BadInput
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.files import FileStorage
 
 from .test_manifest import WHOLE
 

@@ -10,8 +10,8 @@ import pytest
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup import verify_judge as judge
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.catalogue import Backup, Binlog
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.manifest import Manifest, Part
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.storage import Stored
 from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import BadInput
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.base import Stored
 
 NAME = "bank-20260131T020000Z.sql.zst"
 NOW = judge.moment("2026-01-31T12:00:00Z", "now")

@@ -16,8 +16,8 @@ from typing import IO, Callable, Iterator, List, Optional, Tuple
 from ...mysql.connection import Connection
 from ...mysql.dialect import Server
 from ...mysql.login import Login
+from ...storage.base import CHUNK
 from ..programs import Program, environment
-from ..storage import CHUNK
 
 #: F_SETPIPE_SZ of Linux; Python names it from 3.10 on.
 _SET_PIPE_SIZE = 1031

@@ -20,8 +20,8 @@ from typing import Iterator, List, Optional, Tuple
 
 from ...core.errors import BadInput, Refused
 from ...mysql.dialect import Server
+from ...storage.base import CHUNK
 from ..programs import Program, find
-from ..storage import CHUNK
 from .base import Child, Engine, Job, Running
 
 #: Said when all its sessions have their snapshot, just before it lets go of its own lock.

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, FinAegis contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where backups are kept, as one interface: a directory or a prefix in S3. Nothing under its final name is ever incomplete."""
+"""Where whole files are kept, as one interface: a directory or a prefix in S3. Nothing under its final name is ever incomplete."""
 
 from __future__ import annotations
 
@@ -163,13 +163,13 @@ def open_storage(place: str, params: Dict[str, Any]) -> Storage:
     :raises BadInput: when an S3 address is none. :raises Unavailable: when boto3 is missing.
     """
     if place.startswith("s3:"):
-        from .s3_storage import S3Storage
+        from .s3 import S3Storage
 
         found = _S3.match(place if place.endswith("/") else place + "/")
         if not found:
             raise BadInput("'%s' is no S3 address." % place, "Write it as s3://bucket/prefix/.")
         return S3Storage(found.group("bucket"), found.group("key") or "", params)
-    from .file_storage import FileStorage
+    from .files import FileStorage
 
     return FileStorage(os.path.abspath(place))
 

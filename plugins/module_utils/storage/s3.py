@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, FinAegis contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups in S3: the only file that imports boto3. Objects come and go in pieces, in constant memory."""
+"""Objects in S3: the only file that imports boto3. Objects come and go in pieces, in constant memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterator, List, Optional
 
 from ..core.errors import BadInput, Failed, RunbookError, Unavailable
 from ..core.imports import load
-from .storage import CHUNK, Storage, Stored, Upload, expect
+from .base import CHUNK, Storage, Stored, Upload, expect
 
 #: (parts, bytes of each): S3 takes 10,000 parts of 5 MiB at least. Two are in memory at once, so they begin small. Together they hold
 #: 123 GiB.
@@ -198,7 +198,7 @@ class _S3Upload(Upload):
             raise Failed(
                 "%s: it is more than the %d GiB that one object takes in our parts."
                 % (self._what, sum(count * size for count, size in _PARTS) >> 30),
-                "Compress more, or let the backup have several parts.",
+                "Compress more, or make several objects of it.",
             )
         self._limit = limit
 

@@ -5,17 +5,16 @@ import fcntl
 from pathlib import Path
 
 import pytest
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup import spool as spools
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.file_storage import FileStorage
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.s3_storage import S3Storage
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.storage import (
+from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import BadInput, RunbookError
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.base import (
     CHUNK,
     SMALL,
     Storage,
     open_storage,
     split,
 )
-from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import BadInput, RunbookError
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.files import FileStorage
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.s3 import S3Storage
 
 
 def names(directory: Path) -> list[str]:
@@ -107,16 +106,3 @@ def test_leftovers_of_the_dead_go_and_those_of_the_living_stay(storage: Storage,
         fcntl.flock(handle, fcntl.LOCK_EX)
         assert storage.leftovers() == [str(dead)] == storage.clean()
     assert names(tmp_path) == [living.name, other.name] and storage.list() == []
-
-
-def test_a_spool_is_private_and_gone_afterwards_and_a_dead_ones_is_found(tmp_path: Path) -> None:
-    with spools.spool(str(tmp_path)) as path:
-        assert Path(path).stat().st_mode & 0o777 == 0o700
-        assert spools.leftovers(str(tmp_path)) == []
-        dead = tmp_path / ".finaegis-spool-dead"
-        (dead / "files").mkdir(parents=True)
-        (dead / "files" / "bank.sql").touch()
-        assert spools.clean(str(tmp_path)) == [str(dead)]
-    assert list(tmp_path.iterdir()) == [] and spools.clean(str(tmp_path / "no")) == []
-    with pytest.raises(BadInput, match="No directory can be made"), spools.spool(str(tmp_path / "no")):
-        pass

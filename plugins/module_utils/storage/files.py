@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, FinAegis contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups in a directory.
+"""Objects in a directory.
 
 While an object grows it has a temporary name that holds the id of its process, and that process keeps a lock on it: a leftover is
 known by nobody holding its lock.
@@ -17,7 +17,7 @@ import shutil
 from typing import IO, Iterator, List, Optional
 
 from ..core.errors import BadInput, RunbookError, Unavailable
-from .storage import CHUNK, Storage, Stored, Upload, expect
+from .base import CHUNK, Storage, Stored, Upload, expect
 
 _PARTIAL = re.compile(r"^\.(?P<name>.+)\.finaegis-partial-\d+$")
 
