@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: event_archive
-short_description: Move old events out of an event store into files, or back, to the byte
+short_description: Move old events out of an event store into files or S3, or back, to the byte
 version_added: 1.0.0
 description:
   - Moves events of spatie/laravel-event-sourcing, all columns and ids, into compressed lines of JSON and deletes them from the table.
@@ -16,15 +16,17 @@ description:
     the snapshot that the package uses, the one with the highest id. Its state must not be empty, because then every event is needed.
     The last event of an aggregate always stays, because saving the aggregate compares its version.
   - A line is an array of the values of all columns, as texts, in the order of the columns that the archive's C(catalogue.json) names.
-  - Each file is written, made durable and read back as a whole before anything is deleted. Then its events leave the table in small
-    transactions. Each of these locks its events and compares them with what was read back; one that differs is left alone.
-  - It may be killed anywhere. The next run removes files that were not finished and goes on with those that were.
+  - Each file is written, to disk or to S3, and read back from there as a whole before anything is deleted. Then its events leave the
+    table in small transactions. Each of these locks its events and compares them with what was read back; one that differs is left alone.
+  - It may be killed anywhere. The next run removes files that were not finished and goes on with those that were. Of S3 it ends
+    unfinished uploads when they are older than a day.
 author:
   - FinAegis contributors (@FinAegis)
 extends_documentation_fragment:
   - finaegis.runbook._attributes
-  - finaegis.runbook._attributes.actiongroup_mysql
+  - finaegis.runbook._attributes.actiongroup_mysql_s3
   - finaegis.runbook._mysql
+  - finaegis.runbook._s3
   - finaegis.runbook._event_store
 attributes:
   check_mode:
@@ -49,8 +51,9 @@ options:
     default: archived
   dest:
     description:
-      - Directory for the archives, where this task runs. It must be there; each table gets a directory of its own in it.
-      - Copy it elsewhere. After the events were deleted it is the only place that has them, apart from backups.
+      - Directory for the archives, where this task runs, or an address V(s3://bucket/prefix). The directory or bucket must be there;
+        each table gets a directory or prefix of its own in it.
+      - Copy a directory elsewhere. After the events were deleted it is the only place that has them, apart from backups.
     type: path
     required: true
   tables:
@@ -147,6 +150,15 @@ EXAMPLES = r"""
     replicas:
       - login_host: replica.db.internal
 
+- name: Archive it to S3
+  finaegis.runbook.event_archive:
+    login_db: finaegis
+    tables: [transactions]
+    snapshots: {transaction_snapshots: transactions}
+    dest: s3://finaegis-archive/events
+    region: eu-central-1
+    older_than_days: 365
+
 - name: Compact, keep the latest hundred events of each aggregate
   finaegis.runbook.event_archive:
     login_db: finaegis
@@ -222,7 +234,7 @@ from ansible_collections.finaegis.runbook.plugins.module_utils.events.options im
 
 
 def argument_spec() -> Dict[str, Dict[str, Any]]:
-    return {**options.mysql(), **event_store(), **archive_task.archive_spec()}
+    return {**options.mysql(), **options.s3(), **event_store(), **archive_task.archive_spec()}
 
 
 def main() -> None:

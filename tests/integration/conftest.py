@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import http.server
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from integration.s3_server import start_s3
+from integration.s3_server import Unwell, start_s3
 from integration.servers import MysqlServer, RedisServer, start_mariadb, start_redis
 
 
@@ -41,3 +43,16 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     yield options
     process.terminate()
     process.wait()
+
+
+@pytest.fixture
+def unwell(bucket: dict[str, Any]) -> Iterator[tuple[type[Unwell], dict[str, Any]]]:
+    """A way to that S3 on which things go wrong as the test sets ``fault`` and ``cut``; and the options for it."""
+    handler = type("Handler", (Unwell,), {"upstream": bucket["endpoint_url"]})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield handler, {**bucket, "endpoint_url": f"http://127.0.0.1:{server.server_port}"}
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -53,11 +53,13 @@ class Done:
     moved: int = 0
     went_on: int = 0
     bytes: int = 0
-    leftovers: List[str] = dataclasses.field(default_factory=list)
 
 
 class Stop:
-    """Why to begin no further transaction: the time is over, a replica lags, the stop file is there, a backup has begun."""
+    """Why to begin no further transaction: the time is over, a replica lags, the stop file is there, a backup has begun.
+
+    ``backup`` says who takes one; it is asked before each file.
+    """
 
     def __init__(self, budget: Budget, stop_file: Optional[str], backup: Callable[[], str]) -> None:
         self._budget, self._file, self._backup = budget, stop_file, backup
@@ -102,7 +104,7 @@ class Mover:
 
     def archive(self, planner: Planner) -> None:
         """Go on with what an earlier run left, then move what the planner says."""
-        self._clean()
+        self._archive.clean()
         for segment in [one for one in self._archive.segments if one.state == WRITTEN]:
             self.done.went_on += segment.events
             if not self._leave(segment, self._prove(segment)):
@@ -120,18 +122,13 @@ class Mover:
                 proofs = self._prove(segment)
                 if leaving and not self._left(*leaving):
                     # It was written for nothing, and nothing of it is noted: the next run writes it again.
-                    self._archive.storage.remove(segment.file)
+                    self._archive.storage.delete(segment.file)
                     return
                 self._archive.segments.append(segment)
                 self._archive.save()
                 leaving = (segment, pool.submit(self._delete, segment, proofs))
             if leaving:
                 self._left(*leaving)
-
-    def _clean(self) -> None:
-        self.done.leftovers = self._archive.leftovers()
-        for name in self.done.leftovers:
-            self._archive.storage.remove(name)
 
     def _write(self, ids: Sequence[str]) -> Segment:
         keys = archive_rows.keys(self._table, self._columns, ids)
@@ -142,7 +139,7 @@ class Mover:
         )
         size, seen = [0], hashlib.sha256()
         name = self._archive.next_name()
-        self._archive.storage.write(name, compressed(chunks, self._settings.compression_level, size, seen))
+        self._archive.write(name, compressed(chunks, self._settings.compression_level, size, seen))
         columns = [[column.name, column.type] for column in self._columns]
         written = iso(time.time())
         return Segment(name, WRITTEN, len(keys), size[0], seen.hexdigest(), keys[0], keys[-1], written, columns)
@@ -244,8 +241,10 @@ class Mover:
     def restore(self) -> None:
         """Put back every event that is in the archive and not in the table, file by file."""
         for segment in self._archive.segments:
-            if segment.state == RESTORED or self._stop.look():
+            if segment.state == RESTORED:
                 continue
+            if self._stop.look_for_backup():
+                return
             self._prove(segment)
             columns = segment.described_columns()
             if not self._each(

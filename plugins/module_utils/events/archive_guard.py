@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from ..core.errors import BadInput, Refused
+from ..core.errors import BadInput, Failed, Refused
 from ..mysql.connection import Connection, connect, server
 from ..mysql.dialect import Server
 from ..mysql.match import is_backup
@@ -117,13 +117,29 @@ def take_lock(connection: Connection, table: Table) -> None:
 
     :raises Refused: when another run has it.
     """
-    name = "finaegis.archive." + hashlib.sha256(table.label.encode()).hexdigest()[:32]
+    name = _lock_name(table)
     if not connection.value("SELECT GET_LOCK(%s, 0)", [name]):
         holder = connection.value("SELECT IS_USED_LOCK(%s)", [name])
         raise Refused(
             "Another run moves events of %s (connection %s of %s)." % (table.label, holder, connection.place),
             "Wait for it to end.",
         )
+
+
+def see_lock(connection: Connection, table: Table) -> None:
+    """See that the lock is still ours, which also keeps the server from ending a connection that rests for long.
+
+    :raises Failed: when it is not: then another run may be at work, and its catalogue must not be written over.
+    """
+    if not connection.value("SELECT IS_USED_LOCK(%s) <=> CONNECTION_ID()", [_lock_name(table)]):
+        raise Failed(
+            "The lock for moving events of %s on %s is no longer ours." % (table.label, connection.place),
+            "Nothing more was begun. Look who ended the connection, then run again: it goes on.",
+        )
+
+
+def _lock_name(table: Table) -> str:
+    return "finaegis.archive." + hashlib.sha256(table.label.encode()).hexdigest()[:32]
 
 
 class Replicas:

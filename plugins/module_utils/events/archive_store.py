@@ -5,103 +5,26 @@
 
 from __future__ import annotations
 
-import abc
 import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import re
 import zlib
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from ..core.errors import BadInput, Failed
+from ..core.errors import BadInput, Failed, RunbookError
+from ..storage.base import Storage
 from .archive_rows import Column, Row, digest, parse
 
 FORMAT = "finaegis.runbook.event_archive/1"
 CATALOGUE = "catalogue.json"
 _SEGMENT = re.compile(r"^events-\d{6,}\.jsonl\.gz$")
-_TEMPORARY = ".new"
-_READ = 1 << 18
 
 #: Verified, but not all of its events have left the table; so the next run goes on with it.
 WRITTEN = "written"
 ARCHIVED = "archived"
 RESTORED = "restored"
-
-
-class Storage(abc.ABC):
-    """Named objects in one place. What was written is whole or not there, whatever happens."""
-
-    place = ""
-
-    @abc.abstractmethod
-    def names(self) -> List[str]:
-        """What is there; empty when the place does not exist yet."""
-
-    @abc.abstractmethod
-    def read(self, name: str) -> Iterator[bytes]:
-        """The content in pieces. :raises BadInput: when it is not there or can't be read."""
-
-    @abc.abstractmethod
-    def write(self, name: str, parts: Iterable[bytes]) -> None:
-        """Write, or replace, and make it durable. :raises Failed: when there is no room or no right."""
-
-    @abc.abstractmethod
-    def remove(self, name: str) -> None: ...
-
-
-class FileStorage(Storage):
-    """A directory of our own, for this user alone."""
-
-    def __init__(self, directory: str) -> None:
-        self.place = directory
-
-    def names(self) -> List[str]:
-        try:
-            return sorted(os.listdir(self.place))
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise BadInput("%s can't be read: %s." % (self.place, error.strerror), "Check the option dest.") from error
-
-    def read(self, name: str) -> Iterator[bytes]:
-        path = os.path.join(self.place, name)
-        try:
-            with open(path, "rb") as handle:
-                while True:
-                    part = handle.read(_READ)
-                    if not part:
-                        return
-                    yield part
-        except OSError as error:
-            raise BadInput("%s can't be read: %s." % (path, error.strerror), "Nothing was done with it.") from error
-
-    def write(self, name: str, parts: Iterable[bytes]) -> None:
-        path = os.path.join(self.place, name)
-        try:
-            os.makedirs(self.place, mode=0o700, exist_ok=True)
-            with os.fdopen(os.open(path + _TEMPORARY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
-                for part in parts:
-                    handle.write(part)
-                handle.flush()
-                os.fsync(handle.fileno())
-            os.rename(path + _TEMPORARY, path)
-            descriptor = os.open(self.place, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                os.unlink(path + _TEMPORARY)
-            raise Failed(
-                "%s can't be written: %s." % (path, error.strerror),
-                "No event was deleted that is not archived. Free space or change dest, then run again: it goes on.",
-            ) from error
-
-    def remove(self, name: str) -> None:
-        os.unlink(os.path.join(self.place, name))
 
 
 @dataclasses.dataclass
@@ -143,20 +66,43 @@ class Archive:
             "table": self.table,
             "segments": [dataclasses.asdict(one) for one in self.segments],
         }
-        self.storage.write(CATALOGUE, [(json.dumps(document, indent=1, sort_keys=True) + "\n").encode()])
+        self.write(CATALOGUE, [(json.dumps(document, indent=1, sort_keys=True) + "\n").encode()])
+
+    def write(self, name: str, parts: Iterable[bytes]) -> None:
+        """Write, or replace, and make it durable; nothing of it is seen before.
+
+        :raises Failed: when there is no room, no right or no storage any more. What ``parts`` raises is passed on.
+        """
+        with self._writing(name):
+            upload = self.storage.create(name)
+        with upload:
+            for part in parts:
+                with self._writing(name):
+                    upload.write(part)
+            with self._writing(name):
+                upload.commit()
+
+    @contextlib.contextmanager
+    def _writing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RunbookError) as error:
+            why = (error.strerror or str(error)) if isinstance(error, OSError) else error.message.rstrip(".")
+            raise Failed(
+                "%s can't be written: %s." % (self.storage.url(name), why),
+                "No event was deleted that is not archived. Check dest, its room and its rights, then run again: it goes on.",
+            ) from error
 
     def next_name(self) -> str:
         return "events-%06d.jsonl.gz" % (len(self.segments) + 1)
 
-    def leftovers(self) -> List[str]:
-        """Files of a run that was killed before it had noted them; their events are all in the table still."""
+    def clean(self) -> None:
+        """Remove what runs left that were killed before they had noted it; those events are all in the table still."""
+        self.storage.clean()
         known = {one.file for one in self.segments}
-        found = []
-        for name in self.storage.names():
-            bare = name[: -len(_TEMPORARY)] if name.endswith(_TEMPORARY) else name
-            if name not in known and (_SEGMENT.match(bare) or name == CATALOGUE + _TEMPORARY):
-                found.append(name)
-        return found
+        for stored in self.storage.list("events-"):
+            if _SEGMENT.match(stored.name) and stored.name not in known:
+                self.storage.delete(stored.name)
 
     def prove(self, segment: Segment, key: str, chunk_rows: int) -> List[Proof]:
         """Read a file back as a whole: the very file that was written, every line an event, as many as noted.
@@ -225,7 +171,7 @@ def load(storage: Storage, schema: str, table: str) -> Archive:
 
     :raises BadInput: when what lies there is no archive, or one of another table.
     """
-    if CATALOGUE not in storage.names():
+    if storage.stat(CATALOGUE) is None:
         return Archive(storage, schema, table, [])
     text = b"".join(storage.read(CATALOGUE))
     try:
@@ -235,7 +181,7 @@ def load(storage: Storage, schema: str, table: str) -> Archive:
         of: Tuple[Optional[str], Optional[str]] = (document["schema"], document["table"])
         segments = [Segment(**one) for one in document["segments"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise BadInput("%s/%s is no catalogue of an archive: %s." % (storage.place, CATALOGUE, error)) from error
+        raise BadInput("%s is no catalogue of an archive: %s." % (storage.url(CATALOGUE), error)) from error
     if of != (schema, table):
         raise BadInput("%s is the archive of %s.%s, not of %s.%s." % (storage.place, *of, schema, table))
     return Archive(storage, schema, table, segments)

@@ -12,10 +12,11 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ..core.errors import BadInput, Refused, RunbookError
 from ..mysql.connection import Connection, connect
+from ..storage.base import Storage, open_storage
 from . import archive_guard, archive_rows
 from .archive import Mover, Settings, Stop, missing_events
 from .archive_plan import KEPT, NO_SNAPSHOT, Planner
-from .archive_store import ARCHIVED, RESTORED, WRITTEN, Archive, FileStorage, load
+from .archive_store import ARCHIVED, RESTORED, WRITTEN, Archive, load
 from .options import wanted_schemas
 from .passes import Budget
 from .session import open_session
@@ -67,8 +68,9 @@ def check_options(params: Dict[str, Any]) -> None:
             raise BadInput("%s must be %d or more." % (name, least))
     if params["state"] == "archived" and params["older_than_days"] is None and params["keep_latest"] is None:
         raise BadInput("Which events are to be archived is not said.", "Give older_than_days, keep_latest or both.")
-    if not os.path.isdir(params["dest"]) or not os.access(params["dest"], os.W_OK | os.X_OK):
-        raise BadInput("dest is %s, which is no directory this user can write to." % params["dest"], "Create it first.")
+    dest = params["dest"]
+    if not dest.startswith("s3:") and not (os.path.isdir(dest) and os.access(dest, os.W_OK | os.X_OK)):
+        raise BadInput("dest is %s, which is no directory this user can write to." % dest, "Create it first.")
     if params["stop_file"] and os.path.exists(params["stop_file"]):
         raise Refused("The stop file %s is there." % params["stop_file"], "Remove it when events may be moved.")
 
@@ -80,10 +82,12 @@ class Task:
         self._params, self._check = params, check_mode
         self._archives = params["state"] == "archived"
         self._budget = Budget(params["max_seconds"], params["max_lag_seconds"], params["lag_timeout_seconds"])
+        self._storages: Dict[str, Storage] = {}
 
     def run(self) -> Dict[str, Any]:
         params = self._params
         check_options(params)
+        open_storage(params["dest"], params).check()
         schemas = wanted_schemas(params)
         with contextlib.ExitStack() as stack:
             planner, of = open_session(params)
@@ -97,7 +101,13 @@ class Task:
             replicas = archive_guard.Replicas(params, params["replicas"])
             stack.callback(replicas.close)
             reader, *writers = (stack.enter_context(_utc_session(params)) for _unused in range(1 + params["workers"]))
-            stop = Stop(self._budget, params["stop_file"], lambda: archive_guard.backup(writers[0], of))
+
+            def backup() -> str:
+                for table, _snapshots in pairs:
+                    archive_guard.see_lock(planner, table)
+                return archive_guard.backup(writers[0], of)
+
+            stop = Stop(self._budget, params["stop_file"], backup)
 
             def pause() -> None:
                 if params["replicas"]:
@@ -134,8 +144,11 @@ class Task:
         return table, snapshots
 
     def _archive(self, table: Table) -> Archive:
-        directory = os.path.join(self._params["dest"], re.sub(r"[^\w.-]", "_", table.label))
-        return load(FileStorage(directory), table.schema, table.name)
+        """Read anew; the storage of each table is opened once, because that takes long for S3."""
+        if table.label not in self._storages:
+            place = os.path.join(self._params["dest"], re.sub(r"[^\w.-]", "_", table.label), "")
+            self._storages[table.label] = open_storage(place, self._params)
+        return load(self._storages[table.label], table.schema, table.name)
 
     def _settings(self) -> Settings:
         params = self._params

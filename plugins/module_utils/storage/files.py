@@ -53,10 +53,16 @@ class FileStorage(Storage):
         return sorted(found, key=lambda stored: stored.name)
 
     def stat(self, name: str) -> Optional[Stored]:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        try:
             status = os.stat(self.url(name))
-            return Stored(name, status.st_size, status.st_mtime)
-        return None
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise Unavailable(
+                "%s can't be looked at: %s." % (self.url(name), error.strerror),
+                "Check the permissions of the directories above it.",
+            ) from error
+        return Stored(name, status.st_size, status.st_mtime)
 
     def read(self, name: str, start: int = 0) -> Iterator[bytes]:
         try:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import http.client
-import http.server
 import os
 import signal
 import subprocess
@@ -16,7 +14,7 @@ import sys
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +36,7 @@ from ansible_collections.finaegis.runbook.plugins.module_utils.storage.base impo
 from ansible_collections.finaegis.runbook.plugins.module_utils.storage.files import FileStorage
 from ansible_collections.finaegis.runbook.plugins.modules import backup_create
 from integration.runner import run_tasks
+from integration.s3_server import Unwell, answer
 from integration.servers import MysqlServer
 
 TABLES = """
@@ -312,59 +311,6 @@ def test_old_ones_are_let_go_but_never_the_newest_proven_one(vault: MysqlServer,
     assert [one.manifest.file for one in left.backups] == ["0.sql", "2.sql", "3.sql"] and left.strays == []
     other = create.run(params(vault, tmp_path / "4.sql", compression="none", keep_last=1, environment="other"), False)
     assert other["removed"] == [], "those of another environment are not its own"
-
-
-class Unwell(http.server.BaseHTTPRequestHandler):
-    """Passes requests on to the real server, except those that the test wants to go wrong."""
-
-    protocol_version = "HTTP/1.1"
-    upstream = ""
-    fault: Callable[[Unwell], bool] = staticmethod(lambda request: False)
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-    def handle_any(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if type(self).fault(self):
-            return
-        connection = http.client.HTTPConnection(self.upstream.removeprefix("http://"))
-        connection.request(self.command, self.path, body, dict(self.headers))
-        answered = connection.getresponse()
-        data = answered.read()
-        connection.close()
-        self.send_response(answered.status)
-        for key, value in answered.getheaders():
-            if key.lower() not in ("content-length", "connection", "transfer-encoding", "date", "server"):
-                self.send_header(key, value)
-        length = answered.getheader("Content-Length") if self.command == "HEAD" else None
-        self.send_header("Content-Length", length or str(len(data)))
-        self.end_headers()
-        self.wfile.write(self.cut(data) if self.command != "HEAD" else b"")
-
-    def cut(self, data: bytes) -> bytes:
-        return data
-
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any
-
-
-@pytest.fixture
-def unwell(bucket: dict[str, Any]) -> Iterator[tuple[type[Unwell], dict[str, Any]]]:
-    handler = type("Handler", (Unwell,), {"upstream": bucket["endpoint_url"]})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield handler, {**bucket, "endpoint_url": f"http://127.0.0.1:{server.server_port}"}
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def answer(request: Unwell, code: int) -> bool:
-    request.send_response(code)
-    request.send_header("Content-Length", "0")
-    request.end_headers()
-    return True
 
 
 def test_an_upload_that_s3_refuses_leaves_nothing_and_a_hiccup_is_overcome(

@@ -16,11 +16,9 @@ from ansible_collections.finaegis.runbook.plugins.module_utils.events.restored i
 from ansible_collections.finaegis.runbook.plugins.module_utils.storage import s3
 from ansible_collections.finaegis.runbook.plugins.modules import backup_verify
 from integration.backup import handmade
-from integration.backup import test_backup_storage as storage_tests
 from integration.backup.handmade import sql
+from integration.s3_server import answer
 from integration.servers import MysqlServer
-
-unwell = storage_tests.unwell
 
 
 @pytest.fixture
@@ -58,8 +56,8 @@ def mute(request: Any) -> bool:
 
 
 FAULTS: dict[str, Callable[[Any], bool]] = {
-    "answers 500": lambda request: of_the_dump(request) and storage_tests.answer(request, 500),
-    "answers 403": lambda request: of_the_dump(request) and storage_tests.answer(request, 403),
+    "answers 500": lambda request: of_the_dump(request) and answer(request, 500),
+    "answers 403": lambda request: of_the_dump(request) and answer(request, 403),
     "times out": mute,
 }
 
@@ -131,6 +129,6 @@ def test_a_list_that_is_refused_fails_the_task(
     mysql_server: MysqlServer, stored: str, unwell: Any, impatient: None, tmp_path: Path
 ) -> None:
     handler, options = unwell
-    handler.fault = staticmethod(lambda request: storage_tests.answer(request, 500))
+    handler.fault = staticmethod(lambda request: answer(request, 500))
     with pytest.raises(verify.RunbookError, match="failed"):
         check(mysql_server, stored, options, tmp_path)

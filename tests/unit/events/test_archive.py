@@ -7,10 +7,11 @@ import dataclasses
 import gzip
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import BadInput, Failed
+from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors import BadInput, Failed, Unavailable
 from ansible_collections.finaegis.runbook.plugins.module_utils.events import (
     archive_plan,
     archive_rows,
@@ -18,6 +19,8 @@ from ansible_collections.finaegis.runbook.plugins.module_utils.events import (
     stores,
 )
 from ansible_collections.finaegis.runbook.plugins.module_utils.events.archive_plan import Aggregate, Slice
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.base import Stored, Upload
+from ansible_collections.finaegis.runbook.plugins.module_utils.storage.files import FileStorage
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,8 +92,8 @@ LINES = [b'["1", "A\\n"]', b'["2", null]', b'["3", "B"]']
 
 def archive(directory: Path, text: bytes, events: int = 3, change: bytes | None = None) -> archive_store.Archive:
     packed = gzip.compress(text)
-    storage = archive_store.FileStorage(str(directory / "x"))
-    storage.write("events-000001.jsonl.gz", [packed if change is None else change])
+    storage = FileStorage(str(directory / "x"))
+    storage.put("events-000001.jsonl.gz", packed if change is None else change)
     columns = [[column.name, column.type] for column in COLUMNS]
     one = archive_store.Segment(
         "events-000001.jsonl.gz", "written", events, len(packed), hashlib.sha256(packed).hexdigest(), 1, 3, "", columns
@@ -137,11 +140,14 @@ def test_a_file_that_is_not_believed(
 def test_the_catalogue_comes_back_and_knows_its_own_leftovers(tmp_path: Path) -> None:
     one = archive(tmp_path, b"\n".join(LINES) + b"\n")
     one.save()
-    for name in ("events-000002.jsonl.gz", "events-000003.jsonl.gz.new", "catalogue.json.new", "notes.txt"):
+    partial = ".events-000003.jsonl.gz.finaegis-partial-1"
+    for name in ("events-000002.jsonl.gz", partial, "events-notes.txt"):
         (tmp_path / "x" / name).write_text("")
     again = archive_store.load(one.storage, "bank", "stored_events")
     assert again.segments == one.segments
-    assert again.leftovers() == ["catalogue.json.new", "events-000002.jsonl.gz", "events-000003.jsonl.gz.new"]
+    again.clean()
+    left = sorted(path.name for path in (tmp_path / "x").iterdir())
+    assert left == ["catalogue.json", "events-000001.jsonl.gz", "events-notes.txt"]
     assert again.next_name() == "events-000002.jsonl.gz"
 
 
@@ -159,18 +165,43 @@ def test_the_catalogue_comes_back_and_knows_its_own_leftovers(tmp_path: Path) ->
 def test_what_is_no_archive_of_this_table(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / archive_store.CATALOGUE).write_text(text)
     with pytest.raises(BadInput, match=words):
-        archive_store.load(archive_store.FileStorage(str(tmp_path)), "bank", "stored_events")
+        archive_store.load(FileStorage(str(tmp_path)), "bank", "stored_events")
 
 
-def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path) -> None:
-    def parts():
-        yield b"half"
+class Full(Upload):
+    """Writes nothing any more."""
+
+    def write(self, chunk: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    storage = archive_store.FileStorage(str(tmp_path))
-    with pytest.raises(Failed, match="No space left on device"):
-        storage.write("events-000001.jsonl.gz", parts())
-    assert storage.names() == []
+    def prepare(self) -> None:
+        pass
+
+    def commit(self) -> Stored:
+        raise AssertionError("was given its name")
+
+    def abort(self) -> None:
+        pass
+
+
+def test_a_disk_that_is_full_is_told_and_what_the_server_says_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = FileStorage(str(tmp_path))
+    empty = archive_store.Archive(storage, "bank", "stored_events", [])
+
+    def parts() -> Iterator[bytes]:
+        yield b"half"
+        raise Unavailable("The server went away.")
+
+    with pytest.raises(Unavailable, match="went away"):
+        empty.write("events-000001.jsonl.gz", parts())
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(storage, "create", lambda name: Full())
+    with pytest.raises(
+        Failed, match=r"000001.jsonl.gz can't be written: No space left on device\. No event was deleted"
+    ):
+        empty.write("events-000001.jsonl.gz", [b"half"])
 
 
 @pytest.mark.parametrize(
