@@ -20,6 +20,7 @@ import subprocess
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
+from ..core.ending import ends_when_asked, in_one_piece
 from ..core.errors import BadInput, Failed, Refused, Unavailable
 from ..core.times import iso
 from ..core.verdict import summary
@@ -32,7 +33,7 @@ from . import binlog_file, binlog_plan, catalogue
 from .catalogue import BINLOG, BINLOG_RECORD, Binlog
 from .programs import ENCRYPTION_SUFFIXES, SUFFIXES, compressor_argv, encryption
 from .programs import level as compression_level
-from .scratch import PrivateDir, ends_when_asked, sweep
+from .scratch import PrivateDir, sweep
 
 #: Up to when the archive holds everything: ``{until, file, position, server}``; ``file`` and ``position`` are where the server was then.
 COVERED = BINLOG + "covered.json"
@@ -267,13 +268,14 @@ def _store(storage: Storage, path: str, name: str, filters: List[List[str]]) -> 
         source: Any = handle
         try:
             for argv in filters:
-                # Programs joined by pipes are beyond run_command.
-                process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-                    argv, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-                )
-                if processes:
-                    source.close()
-                processes.append(process)
+                with in_one_piece():
+                    # Programs joined by pipes are beyond run_command.
+                    process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+                        argv, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                    )
+                    if processes:
+                        source.close()
+                    processes.append(process)
                 source = process.stdout
             for chunk in iter(lambda: source.read(CHUNK), b""):
                 upload.write(chunk)

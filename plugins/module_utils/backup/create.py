@@ -9,12 +9,12 @@ import contextlib
 import dataclasses
 import os
 import re
-import signal
 import tempfile
 import time
-from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
-from ..core.errors import BadInput, Failed, Refused, RunbookError, TimedOut, Unavailable
+from ..core.ending import ends_when_asked
+from ..core.errors import BadInput, Failed, Refused, TimedOut, Unavailable
 from ..core.times import iso
 from ..core.verdict import OK, Finding, summary
 from ..mysql import connection as mysql
@@ -237,7 +237,7 @@ def _make(
     filters = [argv for argv in (plan.compressor, plan.encryption.argv if plan.encryption else []) if argv]
     options = client_options(plan.login, plan.program.is_mariadb or plan.server.is_mariadb)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_sigterm_raises())
+        stack.enter_context(ends_when_asked("The backup"))
         fd = stack.enter_context(option_file.descriptor("client", options))
         spool = stack.enter_context(spools.spool(spool_parent)) if plan.engine.needs_spool else ""
         job = Job(
@@ -361,17 +361,3 @@ def _let_go(storage: Storage, params: Dict[str, Any], coming: bool, check_mode: 
         for file in logs:
             retention.remove_binlog(storage, file)
     return [storage.url(name) for name in [*(backup.manifest.file for backup in old), *logs]]
-
-
-@contextlib.contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """So that a task that is asked to end cleans up like one that failed."""
-
-    def ended(*_: object) -> None:
-        raise RunbookError("The backup was ended by SIGTERM before it was complete.", "Nothing was left of it.")
-
-    before = signal.signal(signal.SIGTERM, ended)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

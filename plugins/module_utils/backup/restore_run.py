@@ -12,6 +12,7 @@ import os
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
+from ..core.ending import ends_when_asked
 from ..core.errors import BadInput, Failed, RunbookError
 from ..core.times import iso
 from ..core.verdict import OK, WARNING, Finding, summary
@@ -27,7 +28,7 @@ from .restore_load import Loaded
 from .restore_replay import Onto, Replayed, bring_forward
 from .restore_source import Key, filters, intact
 from .restore_state import Found
-from .scratch import PrivateDir, ends_when_asked, sweep
+from .scratch import PrivateDir, sweep
 
 _PROGRESS_SECONDS = 2.0
 

@@ -14,6 +14,7 @@ import tempfile
 import threading
 from typing import IO, Any, Dict, Iterator, List, Optional, Tuple, cast
 
+from ..core.ending import in_one_piece
 from ..core.errors import RunbookError
 from ..storage.base import Storage
 from . import programs
@@ -134,11 +135,14 @@ class Opened:
 
 @contextlib.contextmanager
 def opened(storage: Storage, part: Part, commands: List[List[str]]) -> Iterator[Opened]:
-    source = Opened(storage, part, commands)
+    source: Optional[Opened] = None
     try:
+        with in_one_piece():
+            source = Opened(storage, part, commands)
         yield source
     finally:
-        source.stop()
+        if source is not None:
+            source.stop()
 
 
 class Lines:

@@ -19,8 +19,9 @@ import stat
 import subprocess
 import tempfile
 import time
-from typing import IO, Iterator, List, Optional, TypeVar
+from typing import IO, List, Optional, TypeVar
 
+from ..core.ending import in_one_piece
 from ..core.errors import BadInput, Failed, RunbookError
 from ..mysql import connection as mysql
 from ..mysql.login import Login
@@ -119,10 +120,15 @@ class Scratch(PrivateDir):
         setpriv = shutil.which("setpriv")
         if setpriv:
             argv = [setpriv, "--pdeathsig", "KILL", *argv]
-        # A server that runs beside us is beyond run_command.
-        self._process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        with in_one_piece():
+            # A server that runs beside us is beyond run_command.
+            self._process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         until = time.monotonic() + _START_SECONDS
         while True:
             with contextlib.suppress(RunbookError):
@@ -238,29 +244,3 @@ def _server_pid(home: str) -> Optional[int]:
             if marker in words and re.search(rb"(mariadbd|mysqld)$", words[0]):
                 return int(name)
     return None
-
-
-class _Ended(BaseException):
-    """Not an error that anything on the way may take for an answer."""
-
-
-@contextlib.contextmanager
-def ends_when_asked(what: str) -> Iterator[None]:
-    """SIGTERM and SIGHUP end the task like an error, so that everything is put back and removed.
-
-    :raises Failed: when one came.
-    """
-
-    def ended(number: int, *_: object) -> None:
-        for one in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(one, signal.SIG_IGN)  # cleaning up must not be cut short by a second one
-        raise _Ended(signal.Signals(number).name)
-
-    before = {one: signal.signal(one, ended) for one in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    except _Ended as error:
-        raise Failed("%s was ended by %s before it was complete." % (what, error)) from None
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)

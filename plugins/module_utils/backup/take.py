@@ -9,6 +9,7 @@ import dataclasses
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
+from ..core.ending import in_one_piece
 from ..core.errors import Failed, TimedOut
 from ..mysql import connection as mysql
 from ..mysql.login import Login
@@ -69,13 +70,15 @@ class Taking:
             if self._engine.fixes_first:
                 self._lock.take()
                 position = self._open(readers)
-                running, pipeline = self._start(upload)
+                with in_one_piece():
+                    running, pipeline = self._start(upload)
                 # While the lock is held the engine has to open its snapshot.
                 running.moment.wait(self._lock.remaining() if self._lock.held else 0.0)
                 still = self._lock.held and running.fixed
                 self._lock.release()
             else:
-                running, pipeline = self._start(upload)
+                with in_one_piece():
+                    running, pipeline = self._start(upload)
                 running.moment.wait(self._left())
                 position, still = self._open(readers), False
             taken = str(readers[0].value("SELECT DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%dT%H:%i:%sZ')"))

@@ -9,6 +9,7 @@ import dataclasses
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from ..core.ending import ends_when_asked
 from ..core.errors import BadInput, Refused, RunbookError
 from ..core.times import iso
 from ..core.verdict import summary, worst
@@ -25,7 +26,7 @@ from .restore_physical import physical
 from .restore_replay import Onto, Replayed, bring_forward
 from .restore_source import Key, filters, intact
 from .restore_target import Target, target
-from .scratch import PrivateDir, ends_when_asked
+from .scratch import PrivateDir
 
 REPLAY = judge.REPLAY
 #: Event stores of a restored database, judged: what is wrong with them. Handed in, because events are another domain.

@@ -99,15 +99,15 @@ class Connection:
         place = 0
         while place < len(statements):
             try:
-                with _errors(
-                    "'%s' failed at %s" % (_shortened(statements[place]), self.place)
-                ), self._raw.cursor() as cursor:
-                    cursor.execute(";".join(statements[place:]))
-                    more = True
-                    while more:
+                # Without a cursor, which would make objects of each answer: thousands of KILLs are waited for here.
+                with _errors("'%s' failed at %s" % (_shortened(statements[place]), self.place)):
+                    self._raw.query(";".join(statements[place:]))
+                    place += 1
+                    yield None
+                    while self._raw._result.has_next:
+                        self._raw.next_result()
                         place += 1
                         yield None
-                        more = bool(cursor.nextset())
             except SqlError as error:
                 if error.code in LOST:
                     raise

@@ -15,7 +15,7 @@ from .read import Reader
 from .victims import GONE, changed_hands
 
 #: So many are looked at again with one statement and then killed. More makes it faster and the time between longer.
-BATCH = 250
+BATCH = 500
 _NO_SUCH_THREAD = 1094
 #: The thread belongs to somebody this user may not touch, or the right to kill others' threads is missing.
 _REFUSED = (1095, 1227)

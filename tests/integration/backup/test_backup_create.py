@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from integration.runner import Result, call_module, call_modules, run_module, run_tasks
+from integration.sandbox.contract import wait_until
 from integration.servers import MysqlServer
 
 MODULE = "finaegis.runbook.backup_create"
@@ -386,7 +387,7 @@ def test_asked_to_end_it_cleans_up_itself(bank: MysqlServer, tmp_path: Path, pro
     with running(args(bank, tmp_path, compression="gzip", program=endless, lock_timeout_seconds=0), note) as pid:
         os.kill(pid, signal.SIGTERM)
     assert names(tmp_path) == ["note"]
-    assert not Path(f"/proc/{pid}").exists()
+    wait_until("gone", lambda: not Path(f"/proc/{pid}").exists())
 
 
 PASSWORDS = ["p#1 \"q\" \\ 'x' ;", " ünï 😀 \\n\\s", "%s%%{{x}}`$(id)", "[client]=!"]
