@@ -32,6 +32,7 @@ def environment() -> dict[str, str]:
         os.environ,
         ANSIBLE_CONFIG=str(CHECKOUT / "ansible.cfg"),
         ANSIBLE_STDOUT_CALLBACK="ansible.posix.json",
+        ANSIBLE_SHOW_CUSTOM_STATS="true",
         ANSIBLE_LOCALHOST_WARNING="false",
         ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
         LC_ALL="C.UTF-8",
@@ -39,12 +40,12 @@ def environment() -> dict[str, str]:
 
 
 @functools.cache
-def playbook_server() -> str:
-    """Socket of the process that runs our playbooks; it ends with this one."""
+def fork_server(loaded: str) -> str:
+    """Socket of the process that runs our ``playbooks`` or ``modules``; it ends with this one."""
     directory = tempfile.TemporaryDirectory()
     path = Path(directory.name, "socket")
     server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("playbook_server.py")), str(path)],
+        [sys.executable, str(Path(__file__).with_name("fork_server.py")), loaded, str(path)],
         cwd=CHECKOUT,
         env=environment(),
     )
@@ -52,27 +53,47 @@ def playbook_server() -> str:
     atexit.register(server.wait)
     atexit.register(server.terminate)
     while True:
-        assert server.poll() is None, "the server of playbooks did not start"
+        assert server.poll() is None, f"the server of {loaded} did not start"
         with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), socket.socket(socket.AF_UNIX) as probe:
             probe.connect(str(path))
             return str(path)
         time.sleep(0.05)
 
 
-def served(what: str, *arguments: Any) -> tuple[int, str, str]:
+def forked(loaded: str, *what: Any) -> tuple[int, str, str]:
     """Run it in a process of the server: exit code, standard output, standard error."""
-    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as connection:
-        files = [Path(directory, "stdout"), Path(directory, "stderr")]
-        connection.connect(playbook_server())
-        connection.sendall(json.dumps([what, arguments, *map(str, files)]).encode() + b"\n")
+    with (
+        tempfile.TemporaryFile() as stdout,
+        tempfile.TemporaryFile() as stderr,
+        open(os.devnull, "rb") as stdin,
+        socket.socket(socket.AF_UNIX) as connection,
+    ):
+        connection.connect(fork_server(loaded))
+        order = json.dumps(what).encode() + b"\n"
+        sent = socket.send_fds(connection, [order], [file.fileno() for file in (stdin, stdout, stderr)])
+        connection.sendall(order[sent:])
         code = int(connection.recv(16))
-        stdout, stderr = (path.read_text() for path in files)
-    return code, stdout, stderr
+        told = []
+        for file in (stdout, stderr):
+            file.seek(0)
+            told.append(file.read().decode())
+    return code, *told
+
+
+@functools.cache
+def warm_python() -> str:
+    """The interpreter that our playbooks' modules get: see warm_python.py."""
+    path = Path(fork_server("modules")).with_name("python")
+    here = f"#!{sys.executable} -IS\nSOCKET, PYTHON = {fork_server('modules')!r}, {sys.executable!r}\n"
+    path.write_text(here + Path(__file__).with_name("warm_python.py").read_text())
+    path.chmod(0o700)
+    return str(path)
 
 
 def ansible_playbook(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ansible-playbook in the checkout, with the environment of ``environment()``."""
-    return subprocess.CompletedProcess(["ansible-playbook", *arguments], *served("ansible_playbook", arguments))
+    argv = ["-e", json.dumps({"ansible_python_interpreter": warm_python()}), *arguments]
+    return subprocess.CompletedProcess(["ansible-playbook", *argv], *forked("playbooks", "ansible_playbook", argv))
 
 
 def ansible_playbook_process(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -128,7 +149,7 @@ def call_modules(tasks: list[dict[str, Any]], check: bool = False, diff: bool = 
         ((name, arguments),) = [(key, value) for key, value in task.items() if key.startswith("finaegis.runbook.")]
         assert set(task) <= {name, "check_mode", "diff", "name", "register"}
         modes = {"_ansible_check_mode": task.get("check_mode", check), "_ansible_diff": task.get("diff", diff)}
-        code, stdout, stderr = served("module", name.rpartition(".")[2], {**arguments, **modes})
+        code, stdout, stderr = forked("modules", "module", name.rpartition(".")[2], {**arguments, **modes})
         try:
             result = Result({"failed": code != 0, "changed": False, **json.loads(stdout)})
         except ValueError as error:

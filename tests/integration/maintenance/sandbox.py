@@ -20,11 +20,13 @@ from integration.runner import BIN, CHECKOUT
 @dataclass
 class Sandbox:
     home: Path
+    #: For the modules; empty: the one that Ansible finds.
+    python: str = ""
 
     def playbook(self, name: str, *arguments: str, **extra: Any) -> subprocess.CompletedProcess[str]:
         """Run a playbook of the collection on the sandbox's inventory; ``extra`` are extra variables."""
         argv = [str(BIN / "ansible-playbook"), f"playbooks/{name}.yml", "-i", "inventories/sandbox", *arguments]
-        argv += ["-e", json.dumps(extra)]
+        argv += ["-e", json.dumps({**extra, **({"ansible_python_interpreter": self.python} if self.python else {})})]
         environment = dict(
             os.environ,
             ANSIBLE_CONFIG=str(CHECKOUT / "ansible.cfg"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from integration.maintenance.sandbox import Sandbox, Witness, status
-from integration.runner import run_module
+from integration.runner import run_module, warm_python
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -20,7 +20,7 @@ PENDING = "2026_03_01_000000_add_reviewed_at_to_accounts_table"
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    sandbox = Sandbox(tmp_path_factory.mktemp("window") / "sandbox")
+    sandbox = Sandbox(tmp_path_factory.mktemp("window") / "sandbox", warm_python())
     try:
         sandbox.set_up()
         yield sandbox

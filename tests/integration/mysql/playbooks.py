@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from integration.runner import BIN, CHECKOUT, environment
+from integration.runner import ansible_playbook
 from integration.servers import MysqlServer, RedisServer
 
 
@@ -29,7 +27,7 @@ class Environment:
 
     def run(self, playbook: str, *arguments: str, **inputs: Any) -> tuple[dict[str, Any], str, int]:
         """What it handed to AWX under its own name (empty without), all it printed, and the exit code."""
-        hosts = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        hosts = {"ansible_connection": "local"}
         inventory = {
             "all": {
                 "vars": {
@@ -47,16 +45,8 @@ class Environment:
         }
         path = self.directory / "inventory.json.yml"
         path.write_text(json.dumps(inventory))
-        argv = [str(BIN / "ansible-playbook"), f"playbooks/{playbook}.yml", "-i", str(path), *arguments]
-        settings = {
-            **environment(),
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-            "ANSIBLE_SHOW_CUSTOM_STATS": "true",
-            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-        }
-        done = subprocess.run(
-            [*argv, "-e", json.dumps(inputs)], cwd=CHECKOUT, env=settings, capture_output=True, text=True, check=False
-        )
+        done = ansible_playbook(f"playbooks/{playbook}.yml", "-i", str(path), *arguments, "-e", json.dumps(inputs))
         output = done.stdout + done.stderr
-        told = [line[line.index("{") :] for line in output.splitlines() if "RUN: {" in line]
-        return (json.loads(told[-1]).get(playbook, {}) if told else {}), output, done.returncode
+        _, brace, report = done.stdout.partition("{\n")
+        told = json.loads(brace + report)["global_custom_stats"] if report else {}
+        return told.get(playbook, {}), output, done.returncode

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.runner import BIN, CHECKOUT, environment
+from integration.runner import BIN, CHECKOUT, environment, warm_python
 from integration.sandbox.contract import command_line, wait_until
 
 pytestmark = pytest.mark.timeout(600)
@@ -42,8 +42,14 @@ class Sandbox:
         return {**environment(), "RUNBOOK_SANDBOX_DIR": str(self.directory)}
 
     def play(self, *options: str) -> subprocess.CompletedProcess[str]:
+        modules = ["-e", json.dumps({"ansible_python_interpreter": warm_python()})]
         return subprocess.run(
-            [*self.argv, *options], cwd=CHECKOUT, env=self.environment, capture_output=True, text=True, check=False
+            [*self.argv, *modules, *options],
+            cwd=CHECKOUT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def changed(self, *options: str) -> int:
