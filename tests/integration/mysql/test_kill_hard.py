@@ -338,6 +338,21 @@ def test_wrong_password_on_mysql_is_clear(mysql9_server: MysqlServer) -> None:
     assert "canary-44" not in str(error.value) + error.value.advice
 
 
+def test_a_machine_without_cryptography_is_told_what_it_lacks(mysql9_server: MysqlServer, tmp_path: Path) -> None:
+    """A user that the server does not remember, so that the whole of caching_sha2_password is gone through."""
+    (tmp_path / "cryptography.py").write_text("raise ImportError('not on this machine')\n")
+    ask(mysql9_server, "CREATE USER new@'%' IDENTIFIED BY 'canary-45'")
+    try:
+        way = {**mysql9_server.options, "login_user": "new", "login_password": "canary-45"}
+        task = {MODULE: way, "environment": {"PYTHONPATH": str(tmp_path)}}
+        (told,) = run_tasks([task], own_process=True)
+    finally:
+        ask(mysql9_server, "DROP USER new@'%'")
+    assert told["failed"] and not told["changed"]
+    assert "Python library cryptography, which is missing" in told["msg"] and "pip install cryptography" in told["msg"]
+    assert "canary-45" not in told.output
+
+
 def test_it_does_the_same_on_mysql(mysql9_server: MysqlServer) -> None:
     """The same kinds, fewer of each; caching_sha2_password is MySQL's own way to log in."""
     scene = Scene(mysql9_server, scale=0.1)
