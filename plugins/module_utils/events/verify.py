@@ -159,9 +159,9 @@ class Verifier:
             seen.anomalies["unique_index"] = found(1, [{"id": None, "seen": "%s has none" % table.label}])
         self._rows(table, entry, seen, broken)
         if settings.checks & _VERSION_CHECKS:
-            self._by_uuid(
-                seen, _VERSION_CHECKS, VersionPass(store, list(settings.checks), settings.chunk_rows, settings.samples)
-            )
+            numbered = isinstance(entry.upto, int)
+            versions = VersionPass(store, list(settings.checks), settings.chunk_rows, settings.samples, numbered)
+            self._by_uuid(seen, _VERSION_CHECKS, versions)
         if settings.event_hashes:
             one = HashPass(table, settings.event_hashes, settings.chunk_rows, settings.samples)
             self._by_uuid(seen, {"event_hash"}, one)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,9 @@ from ansible_collections.finaegis.runbook.plugins.module_utils.events import (
     verify_report,
     verify_task,
 )
+from ansible_collections.finaegis.runbook.plugins.module_utils.events.aggregate_passes import in_step
 from ansible_collections.finaegis.runbook.plugins.module_utils.events.passes import Budget, Outcome, Range, State
+from ansible_collections.finaegis.runbook.plugins.module_utils.events.row_pass import in_order
 from ansible_collections.finaegis.runbook.plugins.module_utils.events.rules import RULES
 from ansible_collections.finaegis.runbook.plugins.module_utils.events.verify import Seen
 from hypothesis import given
@@ -45,6 +48,42 @@ def test_what_ranges_found_adds_up_and_the_first_samples_stay(parts: list[dict[s
         ids = [number for part in parts for number in part.get(rule, [])]
         assert total[rule]["count"] == len(ids)
         assert [sample["id"] for sample in total[rule]["samples"]] == ids[:limit]
+
+
+IDS = st.lists(st.integers(0, 10**12), unique=True, max_size=6)
+
+
+@given(IDS, st.randoms())
+def test_events_are_put_in_order_whatever_order_they_came_in(ids: list[int], random: Any) -> None:
+    def series(some: list[int]) -> tuple[list[int | None], str]:
+        return [number % 7 or None for number in some], "".join("%064x" % number for number in some)
+
+    mixed = random.sample(ids, len(ids))
+    assert in_order(mixed, *series(mixed)) == series(sorted(ids))
+    assert in_order(mixed, [], series(mixed)[1]) == ([], series(sorted(ids))[1])
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.data())
+def test_only_versions_that_grow_by_one_with_the_ids_are_in_step(sizes: list[int], data: st.DataObject) -> None:
+    well = [[number for v in range(1, size + 1) for number in (v, 10 * v)] for size in sizes]
+    text = "],[".join(",".join(map(str, numbers)) for numbers in well)
+    assert in_step(sum(sizes), text)
+    which = data.draw(st.integers(0, len(well) - 1))
+    place = data.draw(st.integers(0, len(well[which]) - 1))
+    change = data.draw(st.sampled_from([-20, -10, -1, 1, 15, 40]))
+    well[which][place] += change
+    pairs = list(zip(well[which][::2], well[which][1::2], strict=True))
+    right = all(v == at for at, (v, _id) in enumerate(pairs, 1)) and all(
+        a[1] < b[1] for a, b in itertools.pairwise(pairs)
+    )
+    assert in_step(sum(sizes), "],[".join(",".join(map(str, numbers)) for numbers in well)) == right
+
+
+@pytest.mark.parametrize("cut", [None, "", "1,10,2", "1,10,2,2", "1,10,2,20],[1", "1,10,2,20],[1,", "1,10,2,20],[1,1"])
+def test_what_did_not_come_whole_is_not_in_step(cut: str | None) -> None:
+    assert in_step(3, "1,10,2,20],[1,15")
+    assert not in_step(4, cut)
+    assert not in_step(2 if cut is None else 5, cut)
 
 
 DIGESTS = st.integers(0, 9).map(lambda number: hashlib.sha256(str(number).encode()).hexdigest())
