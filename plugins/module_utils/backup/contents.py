@@ -3,57 +3,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a database holds, in a form that can be compared: rows and a checksum per table, the chain of each event store, a hash per object.
 
-All is computed by the server in one pass over each table. The checksum is our own, because CHECKSUM TABLE differs between equal tables
-(MariaDB 10.11 with stored generated columns) and between versions.
+How rows become a checksum is in ``sums``.
 """
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import hashlib
 import re
-import threading
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ..mysql.connection import LOST, Connection, SqlError
 from ..mysql.dialect import Server, quote_identifier
+from . import sums
+from .sums import Column, Table
 
 #: Goes to the manifest; changes whenever the same rows would give another checksum.
 METHOD = "sha256-crc32-1"
-#: Ids of one link in the chain of an event store.
-BLOCK = 100000
-#: The columns that make a table an event store, whatever its name.
-_EVENT_COLUMNS = {"aggregate_uuid", "aggregate_version", "event_class", "event_properties"}
 _GENERATED = re.compile(r"(STORED|VIRTUAL|PERSISTENT)( GENERATED)?", re.I)
-_GEOMETRY = {
-    "geometry",
-    "point",
-    "linestring",
-    "polygon",
-    "multipoint",
-    "multilinestring",
-    "multipolygon",
-    "geometrycollection",
-    "geomcollection",
-}
-_LONG = {"mediumtext", "longtext", "mediumblob", "longblob", "json"}
-_INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
-#: Before the checksum of a table whose long values are hashed one by one.
-WIDE = "wide:"
-#: Stands for a row that could not be hashed; larger than the sum of the hashes of a billion rows.
-_NO_HASH = 1 << 62
-
-
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """``kind`` is the data type without length, in lower case; ``generated`` columns follow from the others."""
-
-    name: str
-    kind: str
-    nullable: bool
-    generated: bool
-    primary: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,44 +46,22 @@ def read(
     others: Sequence[Connection] = (),
 ) -> Contents:
     """Read everything. ``like`` are the tables of a manifest to compare with: their long rows are hashed in the same way. ``others``
-    are further sessions that see the same state; tables are then read side by side, the largest first.
+    are further sessions that see the same state; they read side by side.
 
     A table that this user may not read has None for rows and checksum.
 
     :raises SqlError: when a connection is lost.
     """
-    for one in (connection, *others):
+    readers = [connection, *others]
+    for one in readers:
         session(one, server)
-    columns = columns_of(connection, database)
-    engines, found = _engines(connection, database), objects(connection, database)
-    waiting = collections.deque(name for name in engines if name in columns)
-    tables: Dict[str, Dict[str, Any]] = {}
-    stores: Dict[str, Dict[str, Any]] = {}
-    problems: List[BaseException] = []
-
-    def work(reader: Connection) -> None:
-        try:
-            while not problems:
-                name = waiting.popleft()
-                wide = str(((like or {}).get(name) or {}).get("checksum") or "").startswith(WIDE)
-                facts, store = sums(reader, database, name, columns[name], wide)
-                tables[name] = dict(facts, engine=engines[name])
-                if store is not None:
-                    stores[name] = store
-        except IndexError:
-            return
-        except BaseException as error:  # told to the caller's thread
-            problems.append(error)
-
-    threads = [threading.Thread(target=work, args=(other,), daemon=True) for other in others]
-    for thread in threads:
-        thread.start()
-    work(connection)
-    for thread in threads:
-        thread.join()
-    if problems:
-        raise problems[0]
-    return Contents(dict(sorted(tables.items())), dict(sorted(stores.items())), found)
+    columns, listed = columns_of(connection, database), _tables(connection, database)
+    tables = [Table(name, columns[name], size) for name, (unused, size) in listed.items() if name in columns]
+    wide = {name for name, facts in (like or {}).items() if str(facts.get("checksum") or "").startswith(sums.WIDE)}
+    definitions = objects(connection, database)
+    found, stores = sums.read(readers, database, tables, wide)
+    facts = {name: dict(found[name], engine=listed[name][0]) for name in sorted(found)}
+    return Contents(facts, stores, definitions)
 
 
 def columns_of(connection: Connection, database: str) -> Dict[str, List[Column]]:
@@ -133,98 +78,14 @@ def columns_of(connection: Connection, database: str) -> Dict[str, List[Column]]
     return found
 
 
-def sums(
-    connection: Connection, database: str, table: str, columns: List[Column], wide: bool = False
-) -> Tuple[Dict[str, Any], Optional[Dict[str, Any]]]:
-    """Rows and checksum of one table, and of an event store its highest id and chain (else None)."""
-    key = store_key(columns)
-    try:
-        rows = connection.rows(sums_sql(database, table, columns, key, wide))
-        if any(int(row["s"] or 0) >= _NO_HASH for row in rows):
-            # A row that is longer than max_allowed_packet when put together has no hash: then its long values are hashed first.
-            if wide:
-                return {"rows": sum(int(row["n"]) for row in rows), "checksum": None}, None
-            return sums(connection, database, table, columns, True)
-    except SqlError as error:
-        if error.code in LOST:
-            raise
-        return {"rows": None, "checksum": None}, None
-    total = sum(int(row["n"]) for row in rows)
-    checksum = "%s%x" % (WIDE if wide else "", sum(int(row["s"] or 0) for row in rows))
-    facts = {"rows": total, "checksum": checksum}
-    if key is None:
-        return facts, None
-    highest = max((int(row["top"]) for row in rows), default=None)
-    return facts, {
-        "highest_id": highest,
-        "rows": total,
-        "chain": chain(rows) if rows and total else None,
-        "block": BLOCK,
-    }
-
-
-def store_key(columns: List[Column]) -> Optional[str]:
-    """The number by which an event store is in order; None for what is no event store or has another kind of key."""
-    keys = [column for column in columns if column.primary]
-    if {column.name.lower() for column in columns} >= _EVENT_COLUMNS and len(keys) == 1 and keys[0].kind in _INTEGERS:
-        return keys[0].name
-    return None
-
-
-def sums_sql(database: str, table: str, columns: List[Column], key: Optional[str], wide: bool = False) -> str:
-    """Rows (n) and the sum of their hashes (s); of an event store for each block of ids (b), with its highest id (top).
-
-    A sum does not depend on the order. Of each row the CRC-32 of its SHA-256 is added: CRC-32 alone would not notice two values that
-    changed places. MySQL has neither MD5 nor SHA1 from 9.6 on, and on processors that have it built in SHA-256 costs half of MD5.
-    """
-    name = "%s.%s" % (quote_identifier(database), quote_identifier(table))
-    total = "SUM(IFNULL(CRC32(SHA2(%s, 256)), %d))" % (row_sql(columns, wide), _NO_HASH)
-    if key is None:
-        return "SELECT COUNT(*) AS n, %s AS s FROM %s" % (total, name)
-    key = quote_identifier(key)
-    return "SELECT %s DIV %d AS b, COUNT(*) AS n, %s AS s, MAX(%s) AS top FROM %s GROUP BY b ORDER BY b" % (
-        key,
-        BLOCK,
-        total,
-        key,
-        name,
-    )
-
-
-def row_sql(columns: List[Column], wide: bool) -> str:
-    """One text for a row: its values with a control character in between, and which of them are NULL."""
-    texts = [_text(column, wide) for column in columns if not column.generated]
-    empty = [
-        "ISNULL(%s)" % quote_identifier(column.name) for column in columns if column.nullable and not column.generated
-    ]
-    return "CONCAT_WS(CHAR(31), %s)" % ", ".join([*texts, *empty] or ["''"])
-
-
-def _text(column: Column, wide: bool) -> str:
-    name = quote_identifier(column.name)
-    if column.kind in _GEOMETRY:
-        return "HEX(ST_AsBinary(%s))" % name
-    if column.kind == "bit":
-        return "CAST(%s AS UNSIGNED)" % name
-    return "SHA2(%s, 256)" % name if wide and column.kind in _LONG else name
-
-
-def chain(rows: List[Dict[str, Any]]) -> str:
-    """Each link is the SHA-256 of the one before it and of a block, so equal chains have equal histories, event by event."""
-    link = ""
-    for row in rows:
-        text = "%s|%d|%d|%d|%d" % (link, int(row["b"]), int(row["n"]), int(row["s"]), int(row["top"]))
-        link = hashlib.sha256(text.encode()).hexdigest()
-    return link
-
-
-def _engines(connection: Connection, database: str) -> Dict[str, str]:
+def _tables(connection: Connection, database: str) -> Dict[str, Tuple[str, int]]:
+    """Engine and bytes of each table."""
     rows = connection.rows(
-        "SELECT TABLE_NAME AS t, ENGINE AS e FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
-        " AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY DATA_LENGTH DESC, TABLE_NAME",
+        "SELECT TABLE_NAME AS t, ENGINE AS e, DATA_LENGTH AS size FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
+        " AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME",
         [database],
     )
-    return {row["t"]: row["e"] or "" for row in rows}
+    return {row["t"]: (row["e"] or "", int(row["size"] or 0)) for row in rows}
 
 
 def objects(connection: Connection, database: str) -> Dict[str, str]:

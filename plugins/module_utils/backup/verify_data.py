@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import decimal
 import os
-import queue
 import re
 import subprocess
-import threading
 from typing import Any, Dict, List, Optional
 
 from ..core.errors import RunbookError
@@ -35,48 +34,13 @@ _HARMLESS = {
 
 
 def read_contents(login: Login, database: str, like: Manifest, streams: int) -> contents.Contents:
-    """The same as ``contents.read``, over several connections at once, the largest tables first.
+    """The same as ``contents.read``, over several connections at once.
 
     :raises SqlError: when a connection is lost.
     """
-    with mysql.login(login) as connection:
-        server = mysql.server(connection)
-        columns = contents.columns_of(connection, database)
-        sizes = {
-            row["t"]: int(row["size"] or 0)
-            for row in connection.rows(
-                "SELECT TABLE_NAME AS t, DATA_LENGTH AS size FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
-                " AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')",
-                [database],
-            )
-        }
-        objects = contents.objects(connection, database)
-    work: queue.Queue[Optional[str]] = queue.Queue()
-    for name in [*sorted(sizes, key=lambda one: -sizes[one]), *[None] * streams]:
-        work.put(name)
-    found = contents.Contents({}, {}, objects)
-    errors: List[BaseException] = []
-
-    def serve() -> None:
-        try:
-            with mysql.login(login) as connection:
-                contents.session(connection, server)
-                for name in iter(work.get, None):
-                    wide = str((like.tables.get(name) or {}).get("checksum") or "").startswith(contents.WIDE)
-                    found.tables[name], store = contents.sums(connection, database, name, columns[name], wide)
-                    if store is not None:
-                        found.event_stores[name] = store
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=serve, daemon=True) for _number in range(streams)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return found
+    with contextlib.ExitStack() as stack:
+        readers = [stack.enter_context(mysql.login(login)) for unused in range(streams)]
+        return contents.read(readers[0], mysql.server(readers[0]), database, like.tables, readers[1:])
 
 
 def last_event(login: Login, database: str, manifest: Manifest) -> Optional[str]:

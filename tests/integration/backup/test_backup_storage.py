@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup import catalogue, contents, create, proof
+from ansible_collections.finaegis.runbook.plugins.module_utils.backup import catalogue, contents, create, proof, sums
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.engines import mydumper
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.manifest import parse
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.programs import unpack_argv
@@ -165,13 +165,13 @@ def test_rows_longer_than_a_packet_are_in_the_checksum_too(vault: MysqlServer) -
         "INSERT INTO wide.t VALUES (REPEAT('a', 9000000), REPEAT('b', 9000000)), ('a', 'b')",
     )
     first = held(vault, "wide").tables["t"]
-    assert first["rows"] == 2 and first["checksum"].startswith(contents.WIDE)
+    assert first["rows"] == 2 and first["checksum"].startswith(sums.WIDE)
     sql(vault, "UPDATE wide.t SET b = CONCAT(b, 'c') WHERE LENGTH(a) > 1")
     assert held(vault, "wide").tables["t"]["checksum"] != first["checksum"]
     sql(vault, "DELETE FROM wide.t WHERE LENGTH(a) > 1")
-    assert not held(vault, "wide").tables["t"]["checksum"].startswith(contents.WIDE)
+    assert not held(vault, "wide").tables["t"]["checksum"].startswith(sums.WIDE)
     like = held(vault, "wide", {"t": first}).tables["t"]["checksum"]
-    assert like.startswith(contents.WIDE), "compared in the way of the manifest"
+    assert like.startswith(sums.WIDE), "compared in the way of the manifest"
 
 
 def test_a_binary_log_with_an_event_longer_than_a_packet_does_not_end_the_dump(

@@ -6,16 +6,19 @@ import dataclasses
 from typing import Any
 
 import pytest
-from ansible_collections.finaegis.runbook.plugins.module_utils.backup.contents import (
+from ansible_collections.finaegis.runbook.plugins.module_utils.backup.contents import Contents, differences, uncompared
+from ansible_collections.finaegis.runbook.plugins.module_utils.backup.sums import (
+    BLOCK,
     Column,
-    Contents,
+    Table,
+    blocks,
     chain,
-    differences,
+    pieces,
     row_sql,
     store_key,
-    sums_sql,
-    uncompared,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from .test_manifest import WHOLE
 
@@ -34,10 +37,10 @@ def test_a_row_is_one_text_with_its_nulls() -> None:
         column("data", "longtext"),
     ]
     assert row_sql(columns, False) == (
-        "CONCAT_WS(CHAR(31), `id`, `a``b`, CAST(`flag` AS UNSIGNED), HEX(ST_AsBinary(`at`)), `data`, ISNULL(`a``b`))"
+        "CONCAT_WS(X'1F', `id`, `a``b`, CAST(`flag` AS UNSIGNED), HEX(ST_AsBinary(`at`)), `data`, ISNULL(`a``b`))"
     )
     assert "SHA2(`data`, 256)" in row_sql(columns, True) and "SHA2(`a``b`" not in row_sql(columns, True)
-    assert row_sql([], False) == "CONCAT_WS(CHAR(31), '')"
+    assert row_sql([], False) == "CONCAT_WS(X'1F', '')"
 
 
 EVENTS = [
@@ -58,7 +61,46 @@ EVENTS = [
 )
 def test_event_stores_are_told_by_their_columns_and_go_by_their_number(columns: list[Column], key: str | None) -> None:
     assert store_key(columns) == key
-    assert ("GROUP BY b" in sums_sql("d", "t", columns, key)) == (key is not None)
+
+
+class Ends:
+    """A connection that knows the first and the last id only."""
+
+    def __init__(self, low: int | None, high: int | None) -> None:
+        self.ends = {"low": low, "high": high}
+
+    def rows(self, _sql: str) -> list[dict[str, int | None]]:
+        return [self.ends]
+
+
+LARGE = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("columns", "size", "ends", "count", "groups"),
+    [
+        (EVENTS, LARGE, (1, 3 * BLOCK), 4, False),
+        (EVENTS, 1000, (1, 3 * BLOCK), 1, True),
+        (EVENTS, LARGE, (None, None), 1, True),
+        (EVENTS, LARGE, (1, 1 << 62), 1, True),
+        (EVENTS[:-1], LARGE, (1, 3 * BLOCK), 1, False),
+    ],
+)
+def test_large_event_stores_are_read_in_blocks(
+    columns: list[Column], size: int, ends: tuple[int | None, int | None], count: int, groups: bool
+) -> None:
+    connection: Any = Ends(*ends)
+    found = pieces(connection, "d", Table("t", columns, size), False)
+    assert len(found) == count and {one.table for one in found} == {"t"}
+    assert all(("GROUP BY b" in one.sql) == groups for one in found)
+
+
+@given(st.integers(-5 * BLOCK, 5 * BLOCK), st.integers(0, 5 * BLOCK), st.integers(0, 5 * BLOCK))
+def test_blocks_are_those_of_division(low: int, span: int, place: int) -> None:
+    found = blocks(low, low + span)
+    one = low + min(place, span)
+    holding = [n for n, first, last in found if first <= one <= last]
+    assert holding == [int(one / BLOCK)], "each id is in one block, and in its own"
 
 
 def test_the_chain_depends_on_every_block_and_on_their_order() -> None:
