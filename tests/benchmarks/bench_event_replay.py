@@ -6,6 +6,7 @@ makes one UPDATE an event. The module runs as Ansible runs it on a host, as a Py
 tells for the events alone, "in all" is the whole process, with the scratch database, the proof that the application went there, and the
 comparison of every row with the live table, which the package's command does not have. The CPU is that of the server and of all
 programs in all, so it tells also on a busy machine.
+"growth" is the cost of an event against that in the smallest store: more than 1.0 and it grows with the store.
 
 The bank's serializer is cheaper than the package's own, which makes Symfony's serializer anew for every event and which the driver
 makes once: with the real package both ratios are higher.
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -123,14 +125,26 @@ def ours(
     return result["seconds"], seconds, result["memory_bytes"] / 2**20, usage.ru_maxrss / 1024
 
 
-def told(way: str, seconds: float, events: int, used: float) -> str:
+@dataclass
+class Cost:
+    """Seconds of the clock and of CPU for one event."""
+
+    clock: float
+    cpu: float
+
+
+def told(way: str, events: int, seconds: float, used: float, smallest: dict[str, Cost]) -> str:
+    cost = Cost(seconds / events, used / events)
+    first = smallest.setdefault(way, cost)
     return (
-        f"    {way:20} {seconds:8.1f} s  {seconds / events * 1e6:6.0f} us an event, {used / events * 1e6:5.0f} of CPU"
+        f"    {way:20} {seconds:8.1f} s  {cost.clock * 1e6:6.0f} us an event, {cost.cpu * 1e6:5.0f} of CPU"
+        f"  growth {cost.clock / first.clock:4.2f}, of CPU {cost.cpu / first.cpu:4.2f}"
     )
 
 
 def main() -> None:
     sizes = [int(value) for value in sys.argv[1:]] or [50000, 200000, 500000]
+    smallest: dict[str, Cost] = {}
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         redis = start_redis(directory / "redis")
@@ -140,17 +154,20 @@ def main() -> None:
             print(f"event_replay, {os.cpu_count()} cores, one UPDATE an event")
             for events in sizes:
                 fill(server, events)
-                print(f"  {events} events")
+                print(f"  {events} events, load {os.getloadavg()[0]:.1f}", flush=True)
                 before = cpu(server)
                 base = shipped(bank)
-                print(told("the package itself", base, events, cpu(server) - before))
+                base_cpu = cpu(server) - before
+                print(told("the package itself", events, base, base_cpu, smallest), flush=True)
                 for way, more in WAYS.items():
                     before = cpu(server)
                     applying, in_all, php, python = ours(bank, server, directory, events, more)
+                    used = cpu(server) - before
                     print(
-                        told(way, applying, events, cpu(server) - before),
-                        f" {base / applying:5.1f}x applying {base / in_all:5.1f}x in all ({in_all:.1f} s)",
-                        f" php {php:.0f} MiB, module {python:.0f} MiB",
+                        told(way, events, applying, used, smallest),
+                        f" {base / applying:5.1f}x applying {base / in_all:5.1f}x in all ({in_all:.1f} s), {base_cpu / used:4.1f}x in CPU,"
+                        f" php {php:.0f} MiB, module {python:.0f} MiB, load {os.getloadavg()[0]:.1f}",
+                        flush=True,
                     )
         finally:
             server.stop()
