@@ -179,12 +179,12 @@ class Mover:
         stopped = False
         with ThreadPoolExecutor(self._workers) as pool:
             for part in parts:
+                if len(running) == self._workers:
+                    running.popleft().result()
                 self._pause()
                 stopped = self._stop.look()
                 if stopped:
                     break
-                if len(running) == self._workers:
-                    running.popleft().result()
                 running.append(pool.submit(self._in_transaction, work, segment, part))
             for one in running:
                 one.result()
