@@ -26,10 +26,11 @@ _KEY_BYTES = 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """``text`` is its own version line."""
+    """``text`` is its own version line, ``launcher`` the words that a command with it begins with."""
 
     path: str
     text: str
+    launcher: List[str] = dataclasses.field(default_factory=list)
 
     @property
     def is_mariadb(self) -> bool:
@@ -76,6 +77,24 @@ def find(names: Sequence[str], package: str) -> Program:
         raise Unavailable("%s can't be run: %s." % (path, error), "Check the option program.") from error
     lines = (done.stdout.strip() or done.stderr.strip()).splitlines()
     return Program(path, lines[-1] if lines else "")
+
+
+def buffered(program: Program) -> List[str]:
+    """The launcher with which a program that writes 4 KiB at a time writes four times as much, which saves a tenth of a dump's CPU; none
+    where that does not go well. Not more, because a dump's first bytes are waited for under a lock.
+    """
+    path = shutil.which("stdbuf")
+    if path is None:
+        return []
+    words = [path, "-o16K"]
+    try:
+        # run_command belongs to the module.
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
+            [*words, program.path, "--version"], capture_output=True, timeout=10, check=True, text=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [] if done.stderr else words
 
 
 def level(compression: str, wanted: Optional[int]) -> int:

@@ -15,6 +15,12 @@ from ..mysql.connection import LOST, Connection, SqlError
 from ..mysql.dialect import Server
 
 _TRANSACTIONAL = {"innodb", "rocksdb"}
+#: Whose values reach a client as UTF-8 whatever it asked for.
+_UTF8 = "'utf8mb4', 'utf8mb3', 'utf8', 'ascii'"
+_NO_TEXT = (
+    "'tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'decimal', 'float', 'double', 'date', 'time', 'datetime', 'timestamp', 'year', "
+    "'json', 'uuid', 'inet4', 'inet6'"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Table:
 @dataclasses.dataclass(frozen=True)
 class Source:
     """``missing_rights`` are those without which a dump silently leaves things out, as far as the server shows them to us.
-    ``server_bytes`` is the size of all databases, indexes included.
+    ``server_bytes`` is the size of all databases, indexes included. ``plain_text`` is the answer of the function of that name.
     """
 
     name: str
@@ -40,6 +46,7 @@ class Source:
     binary_log: bool
     missing_rights: List[str]
     server_bytes: int = 0
+    plain_text: bool = False
 
     @property
     def data_bytes(self) -> int:
@@ -67,7 +74,18 @@ def look(connection: Connection, server: Server, database: str) -> Source:
     tables = [Table(row["name"], row["engine"] or "", int(row["data_bytes"] or 0)) for row in rows]
     whole = connection.value("SELECT SUM(DATA_LENGTH + INDEX_LENGTH) FROM information_schema.TABLES")
     log = bool(connection.value("SELECT @@log_bin"))
-    return Source(database, tables, log, _missing_rights(connection, database), int(whole or 0))
+    missing = _missing_rights(connection, database)
+    return Source(database, tables, log, missing, int(whole or 0), plain_text(connection, database))
+
+
+def plain_text(connection: Connection, database: str) -> bool:
+    """Whether all columns hold numbers, times, or text in UTF-8, so that their values can be taken byte by byte."""
+    others = connection.value(
+        "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s"
+        " AND NOT IFNULL(CHARACTER_SET_NAME IN (" + _UTF8 + "), LOWER(DATA_TYPE) IN (" + _NO_TEXT + "))",
+        [database],
+    )
+    return int(others) == 0
 
 
 def _missing_rights(connection: Connection, database: str) -> List[str]:

@@ -18,7 +18,7 @@ from .contents import Contents
 from .contents import read as read_contents
 from .engines.base import Engine, Job, Running
 from .pipeline import Pipeline, Streamed
-from .source import GlobalReadLock, gtid_at, open_snapshot, read_position, snapshot_position
+from .source import GlobalReadLock, gtid_at, open_snapshot, plain_text, read_position, snapshot_position
 
 Place = Optional[Tuple[str, int]]
 
@@ -121,6 +121,11 @@ class Taking:
         if streamed.problem:
             what = "%s of '%s'" % (self._engine.name, self._job.database)
             raise Failed("The backup by %s is none: %s." % (what, streamed.problem.rstrip(".")))
+        if self._job.plain_text and not plain_text(self._connection, self._job.database):
+            raise Failed(
+                "A column that holds no UTF-8 came to '%s' while it was backed up." % self._job.database,
+                "Take it again.",
+            )
         return streamed
 
     def _late(self) -> TimedOut:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.finaegis.runbook.plugins.module_utils.backup.dump_text import DumpText
+from ansible_collections.finaegis.runbook.plugins.module_utils.backup.engines.dump import as_utf8
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,3 +73,18 @@ def test_the_snapshot_is_not_yet_open_while_only_the_header_came() -> None:
 )
 def test_the_position_is_read_in_both_dialects(line: bytes, position: tuple[str, int] | None) -> None:
     assert fed(HEADER, line).position == position
+
+
+NAMES = b"-- dump\n/*!40101 SET NAMES binary */;\n/*!40103 SET TIME_ZONE='+00:00' */;\n"
+
+
+@pytest.mark.parametrize("size", [1, 7, 20, 1000])
+def test_bytes_taken_as_they_are_are_told_to_be_utf8(size: int) -> None:
+    text = NAMES + b"INSERT INTO `t` VALUES ('SET NAMES binary');\n"
+    chunks = [text[place : place + size] for place in range(0, len(text), size)]
+    assert b"".join(as_utf8(chunks)) == text.replace(b"binary", b"utf8mb4", 1)
+
+
+@pytest.mark.parametrize("text", [b"", b"short", b"long enough " * 5000])
+def test_text_without_the_line_stays(text: bytes) -> None:
+    assert b"".join(as_utf8([text[:9], text[9:]])) == text

@@ -34,12 +34,12 @@ MYSQL_9 = "mysqldump  Ver 9.7.4-2 for Linux on x86_64 ((Debian))"
 )
 def test_each_dialect_gets_the_arguments_it_knows(text: str, mariadb: bool, purged: bool, statistics: bool) -> None:
     program = Program("/bin/dump", text)
-    argv = dump.argv(program, 7, "--bank", with_position=False)
+    argv = dump.argv(program, 7, "--bank", with_position=False, plain_text=False)
     assert program.is_mariadb is mariadb
     assert ("--set-gtid-purged=OFF" in argv, "--column-statistics=0" in argv) == (purged, statistics)
     assert argv[:3] == ["/bin/dump", "--defaults-file=/dev/fd/7", "--single-transaction"]
     assert argv[-2:] == ["--", "--bank"], "a name that looks like an option is none"
-    assert "--master-data=2" in dump.argv(program, 7, "bank", with_position=True)
+    assert "--master-data=2" in dump.argv(program, 7, "bank", with_position=True, plain_text=False)
 
 
 def fakes(directory: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:

@@ -29,7 +29,7 @@ _LINES, _LINE = 40, 400
 class Job:
     """What an engine is to back up. ``options_fd`` is an option file in memory with the login, ``spool`` a directory for an engine
     that can't stream, ``threads`` how many things to do at once where the engine can. ``ask_position`` is whether the program may be asked
-    to tell its place in the binary log.
+    to tell its place in the binary log, ``plain_text`` whether all text is UTF-8 and nothing binary (``source.plain_text``).
     """
 
     database: str
@@ -42,6 +42,7 @@ class Job:
     data_directory: str = ""
     spool: str = ""
     ask_position: bool = False
+    plain_text: bool = False
 
 
 class Running(abc.ABC):
