@@ -118,6 +118,7 @@ def test_the_cron_jobs_are_what_kubernetes_understands(tmp_path: Path) -> None:
                 "backup_binlog_interval_seconds": 120,
                 "backup_mysql": {"config_file": "/run/finaegis-runbook/my.cnf"},
                 "__backup_s3": {"region": "x"},
+                "__backup_api": "batch/v1",
                 "backup_image": "ee:1",
                 "backup_secret": "backup",
                 "backup_kubernetes": {"namespace": "bank"},

@@ -17,6 +17,7 @@ return [
             'url' => env('DB_URL', env('DATABASE_URL')),
             'host' => env('DB_HOST', '127.0.0.1'),
             'port' => env('DB_PORT', '3306'),
+            'unix_socket' => env('DB_SOCKET', ''),
             'database' => env('DB_DATABASE', 'bank'),
             'username' => env('DB_USERNAME', 'bank'),
             'password' => env('DB_PASSWORD', ''),
