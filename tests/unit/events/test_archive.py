@@ -216,3 +216,19 @@ def test_a_disk_that_is_full_is_told_and_what_the_server_says_stays_as_it_is(
 def test_ids_that_follow_each_other_are_ranges(ids: list[int | str], where: str, args: list[int | str]) -> None:
     table = stores.describe("bank", "stored_events", {}, None, {"PRIMARY": (True, ["id"])}, 0)
     assert archive_rows.among(table, ids) == (where, args)
+
+
+@given(
+    st.lists(st.lists(st.none() | st.text(max_size=6), min_size=2, max_size=2), min_size=1, max_size=4),
+    st.sampled_from(["", "\x1d", "\x1e", "\x1f", "\0", "\n", "\\u001f", '","', "\x7f\x80"]),
+)
+def test_lines_made_here_are_those_of_the_server_or_none_are_made(rows: list[list[str | None]], odd: str) -> None:
+    rows = [["a" + odd, "b"], *rows]
+    nulls = sum(text is None for row in rows for text in row)
+    sent = "".join("\x1f".join("\x1d" if text is None else text for text in row) + "\x1e" for row in rows)
+    made = archive_rows.as_lines(sent, len(rows), 2, nulls)
+    if made is not None:
+        assert [json.loads(line) for line in made.splitlines()] == rows
+    assert (made is None) == any(character < " " for row in rows for text in row for character in text or "")
+    for cut in range(len(sent)):
+        assert archive_rows.as_lines(sent[:cut], len(rows), 2, nulls) is None
