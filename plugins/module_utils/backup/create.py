@@ -250,7 +250,7 @@ def _make(
             params["threads"],
             plan.data_directory,
             spool,
-            plain_text=plan.source.plain_text,
+            plain_text=plan.engine.takes_bytes and plan.source.plain_text,
         )
         taking = Taking(
             connection,

@@ -80,7 +80,9 @@ class Running(abc.ABC):
 
 
 class Engine(abc.ABC):
-    """``fixes_first`` is whether the state in the backup is that of its start (a snapshot) rather than of its end."""
+    """``fixes_first`` is whether the state in the backup is that of its start (a snapshot) rather than of its end; ``takes_bytes`` whether
+    it needs to know that all text is UTF-8 to write it as it is.
+    """
 
     name: str
     suffix: str
@@ -88,6 +90,7 @@ class Engine(abc.ABC):
     fixes_first = True
     needs_spool = False
     needs_files = False
+    takes_bytes = False
 
     @abc.abstractmethod
     def program(self, server: Server, wanted: str) -> Program:

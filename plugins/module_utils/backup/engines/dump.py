@@ -26,6 +26,7 @@ _HEAD_BYTES = 16384
 class Dump(Engine):
     name = "dump"
     suffix = ".sql"
+    takes_bytes = True
 
     def program(self, server: Server, wanted: str) -> Program:
         native = ["mariadb-dump", "mysqldump"] if server.is_mariadb else ["mysqldump", "mariadb-dump"]
