@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,8 @@ def fill(server: MysqlServer, events: int) -> None:
         cursor.fetchall()
 
 
-def ours(server: MysqlServer, directory: Path, workers: int) -> tuple[float, float, float]:
-    """Seconds of the verification, seconds of the process besides, and the most memory the process had, in MiB."""
+def ours(server: MysqlServer, directory: Path, workers: int) -> tuple[float, float, float, float]:
+    """Seconds of the verification, seconds of the process besides, the most memory it had in MiB, and its CPU seconds with its start."""
     options = {
         **server.options,
         "login_db": "bench",
@@ -93,7 +94,7 @@ def ours(server: MysqlServer, directory: Path, workers: int) -> tuple[float, flo
         answer.seek(0)
         result: dict[str, Any] = json.load(answer)
     assert result["verdict"] == "ok", result
-    return result["seconds"], seconds - result["seconds"], usage.ru_maxrss / 1024
+    return result["seconds"], seconds - result["seconds"], usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
 
 
 def one_cursor(server: MysqlServer) -> float:
@@ -139,32 +140,35 @@ def main() -> None:
             )
             besides, memory = [], []
 
-            def run(workers: int) -> float:
-                seconds, rest, peak = ours(server, directory, workers)
+            def run(workers: int) -> tuple[float, float]:
+                seconds, rest, peak, used = ours(server, directory, workers)
                 besides.append(rest)
                 memory.append(peak)
-                return seconds
+                return seconds, used
+
+            def here(go: Callable[[], float]) -> tuple[float, float]:
+                before = time.process_time()
+                return go(), time.process_time() - before
 
             ways = {
-                "one PyMySQL cursor": lambda: one_cursor(server),
-                "bare scan": lambda: bare_scan(server),
+                "one PyMySQL cursor": lambda: here(lambda: one_cursor(server)),
+                "bare scan": lambda: here(lambda: bare_scan(server)),
                 "ours, 1 worker": lambda: run(1),
                 "ours, 2 workers": lambda: run(2),
             }
-            taken: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+            taken: dict[str, list[tuple[float, float, float]]] = {way: [] for way in ways}
             bare_scan(server)
             for _ in range(rounds):
                 for way, go in ways.items():
                     before = cpu(server)
-                    taken[way].append((go(), cpu(server) - before))
-            base = [seconds for seconds, _ in taken["one PyMySQL cursor"]]
+                    taken[way].append((*go(), cpu(server) - before))
+            base = [one[0] for one in taken["one PyMySQL cursor"]]
             for way, times in taken.items():
-                seconds = statistics.median(one for one, _ in times)
-                ratio = statistics.median(b / one for b, (one, _) in zip(base, times, strict=True))
-                used = statistics.median(one for _, one in times) / events * 1e6
+                seconds, client, used = (statistics.median(column) for column in zip(*times, strict=True))
+                ratio = statistics.median(b / one[0] for b, one in zip(base, times, strict=True))
                 print(
                     f"  {way:20} {seconds:7.2f} s  {events / seconds:9.0f} events/s  {ratio:5.1f}x the cursor  "
-                    f"{used:5.2f} us of the server's CPU an event"
+                    f"CPU an event: {client / events * 1e6:5.2f} us client + {used / events * 1e6:5.2f} us server"
                 )
             print(
                 f"  the module's process besides: {statistics.median(besides):.2f} s, at most {max(memory):.0f} MiB of memory"
