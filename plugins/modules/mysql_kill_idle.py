@@ -121,7 +121,7 @@ options:
     type: int
     default: 10
   wait_sleep:
-    description: Seconds between two looks.
+    description: Seconds between two looks; the first are sooner, because idle connections mostly end at once.
     type: float
     default: 0.1
   fail_on:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Callable, Generic, TypeVar
+from typing import Callable, Generic, Optional, TypeVar
 
 T = TypeVar("T")
 
@@ -28,12 +28,15 @@ def wait_until(
     interval: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    first: Optional[float] = None,
 ) -> Waited[T]:
     """Look every ``interval`` seconds until ``reached(look())`` or ``timeout`` seconds have passed.
 
-    Looks at least once, and once more at the very end, so a state reached in the last interval counts.
+    Looks at least once, and once more at the very end, so a state reached in the last interval counts. With ``first`` the first
+    pause is that long, and each is twice the one before until they are ``interval``: for what is mostly there at once.
     """
     start = clock()
+    pause = interval if first is None else min(first, interval)
     while True:
         value = look()
         spent = clock() - start
@@ -41,4 +44,5 @@ def wait_until(
             return Waited(value, True, spent)
         if spent >= timeout:
             return Waited(value, False, spent)
-        sleep(min(interval, max(timeout - spent, 0.0)))
+        sleep(min(pause, max(timeout - spent, 0.0)))
+        pause = min(2 * pause, interval)

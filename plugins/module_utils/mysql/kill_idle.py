@@ -23,6 +23,8 @@ from .victims import Choice, by_age, choose
 
 #: Longer than any of our statements takes, so a server that hangs does not hold the task.
 _ANSWER_SECONDS = 60
+#: The server ends thousands of idle connections in about this time.
+_FIRST_LOOK_SECONDS = 0.01
 
 
 def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
@@ -106,6 +108,7 @@ def _observe(reader: Reader, done: Killing, policy: Policy, params: Dict[str, An
         lambda left: not left,
         params["wait_timeout"] if params["wait"] else 0,
         params["wait_sleep"],
+        first=_FIRST_LOOK_SECONDS,
     )
     return waited.value
 

@@ -33,6 +33,15 @@ def test_a_state_reached_at_the_very_end_counts() -> None:
     assert clock.naps == [1, 1, 0.5]
 
 
+def test_the_first_pauses_may_be_short() -> None:
+    clock = Clock()
+    assert wait_until(clock, lambda now: now >= 108, 60, 3, clock, clock.sleep, first=0.5).reached
+    assert clock.naps == [0.5, 1, 2, 3, 3]
+    clock.naps.clear()
+    wait_until(clock, lambda now: False, 2, 1, clock, clock.sleep, first=5)
+    assert clock.naps == [1, 1]
+
+
 def test_a_time_out_returns_what_was_seen_last() -> None:
     clock = Clock()
     waited = wait_until(clock, lambda now: False, 2, 1, clock, clock.sleep)
