@@ -142,7 +142,7 @@ attributes:
 notes:
   - It needs PROCESS, and CONNECTION ADMIN (MariaDB 10.5.2 and later), CONNECTION_ADMIN (MySQL 8), or SUPER before those. On Amazon
     RDS and Aurora C(mysql.rds_kill) and C(mysql.rds_kill_query) are used.
-  - Victims are looked at again 250 at a time, so between that look and the C(KILL) of the last of them milliseconds pass in
+  - Victims are looked at again 500 at a time, so between that look and the C(KILL) of the last of them milliseconds pass in
     which it could start a statement; RV(longest_window_ms) is how long that was. No server offers to check and end in one step.
   - A transaction that has not touched an InnoDB table yet is shown by no server. MariaDB shows C(LOCK TABLES) and C(GET_LOCK) only
     with its plugin C(metadata_lock_info); see RV(blind_spots).

@@ -100,11 +100,16 @@ def _act(
 
 
 def _observe(reader: Reader, done: Killing, policy: Policy, params: Dict[str, Any]) -> List[Process]:
-    ids = [process.id for process in done.killed]
-    if not ids:
+    left = [process.id for process in done.killed]
+    if not left:
         return []
+
+    def look() -> List[Process]:
+        left[:] = reader.present(left)
+        return survivors(done.killed, reader.again(left), policy.mode) if left else []
+
     waited = wait_until(
-        lambda: survivors(done.killed, reader.again(ids), policy.mode),
+        look,
         lambda left: not left,
         params["wait_timeout"] if params["wait"] else 0,
         params["wait_sleep"],

@@ -59,6 +59,9 @@ class FakeConnection:
                 return list(answer)
         return []
 
+    def tuples(self, sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row.values()) for row in self.rows(sql)]
+
 
 RESTING = Process(7, "app", "10.0.0.1:5", "bank", "Sleep", 400.0, query_id=99)
 
@@ -74,12 +77,14 @@ RESTING = Process(7, "app", "10.0.0.1:5", "bank", "Sleep", 400.0, query_id=99)
     ],
 )
 def test_a_connection_is_at_rest_when_nothing_of_it_changed(changed: dict[str, Any], ids: set[int]) -> None:
-    reader = Reader(FakeConnection(mark=[{"mark": "7 99 Sleep app 10.0.0.1:5"}]), parse_version("10.11.19-MariaDB"))
+    reader = Reader(
+        FakeConnection(CONCAT_WS=[{"mark": "7 99 Sleep app 10.0.0.1:5"}]), parse_version("10.11.19-MariaDB")
+    )
     assert reader.at_rest([dataclasses.replace(RESTING, **changed)]) == ids
 
 
 def test_a_server_without_numbered_statements_knows_none_at_rest() -> None:
-    connection = FakeConnection(mark=[{"mark": "7 99 Sleep app 10.0.0.1:5"}])
+    connection = FakeConnection(CONCAT_WS=[{"mark": "7 99 Sleep app 10.0.0.1:5"}])
     assert Reader(connection, parse_version("9.7.4-2")).at_rest([RESTING]) == set() and connection.asked == []
 
 
