@@ -143,7 +143,8 @@ def lines(connection: Connection, table: Table, columns: Sequence[Column], ids: 
 
 def as_lines(found: str, events: int, width: int, nulls: int) -> Optional[bytes]:
     """Lines of JSON from values with control characters between them; None when there are more or less of these than there should be,
-    or the end was cut off.
+    or the end was cut off. Both at once can balance each other; the archive's digest, which is held against the server's before
+    anything is deleted, is what such lines do not pass.
     """
     raw = found.encode()
     expected = {_END: events, _NEXT_VALUE: events * (width - 1), _NULL: nulls}
