@@ -228,7 +228,7 @@ def by_client(login: Login, what: Cut, database: str, into: str, is_mariadb: boo
     before = _row_statements(login)
     with option_file.descriptor("client", client_options(dataclasses.replace(login, database=None), is_mariadb)) as fd:
         environment: Dict[str, Any] = dict(os.environ, MYSQL_TEST_LOGIN_FILE=os.devnull, LC_ALL="C")
-        # Two programs joined by a pipe are beyond run_command.
+        # Two programs joined by a pipe are beyond run_command, the one as the other.
         first = subprocess.Popen(  # pylint: disable=ansible-bad-function
             [*argv, *what.paths], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )

@@ -169,9 +169,9 @@ def pieces(connection: Connection, database: str, table: Table, wide: bool) -> L
         return whole
     name = quote_identifier(key)
     try:
-        ends = connection.rows("SELECT MIN(%s) AS low, MAX(%s) AS high FROM %s" % (name, name, _name(database, table)))[
-            0
-        ]
+        (ends,) = connection.rows(
+            "SELECT MIN(%s) AS low, MAX(%s) AS high FROM %s" % (name, name, _name(database, table))
+        )
     except SqlError as error:
         if error.code in LOST:
             raise

@@ -19,7 +19,7 @@ class _Ended(BaseException):
 
 
 class _Task:
-    """Of this process. ``came`` is the signal that waits for the end of ``in_one_piece``."""
+    """Of this process. ``came`` is the signal that waits for the end of ``in_one_piece``, while ``busy``."""
 
     busy = False
     came = ""
@@ -35,11 +35,11 @@ def ends_when_asked(what: str) -> Iterator[None]:
     def ended(number: int, *_: object) -> None:
         for one in _ASKED:
             signal.signal(one, signal.SIG_IGN)  # cleaning up must not be cut short by a second one
-        _Task.came = signal.Signals(number).name
+        name = signal.Signals(number).name
         if not _Task.busy:
-            raise _Ended(_Task.came)
+            raise _Ended(name)
+        _Task.came = name
 
-    _Task.came = ""
     before = {one: signal.signal(one, ended) for one in _ASKED}
     try:
         yield
@@ -53,7 +53,7 @@ def ends_when_asked(what: str) -> Iterator[None]:
 @contextlib.contextmanager
 def in_one_piece() -> Iterator[None]:
     """For starting programs and threads: a signal that comes meanwhile acts at the end, when they are known to who ends them."""
-    _Task.busy = True
+    _Task.busy, _Task.came = True, ""
     try:
         yield
     finally:

@@ -61,7 +61,7 @@ def run_sql(connection: Connection, *statements: str) -> None:
         connection.rows(statement)
 
 
-# The server notices that a task was killed when that task's statement ends: a run right after it must not be turned away.
+#: Seconds. The server notices that a task was killed when that task's statement ends: a run right after it must not be turned away.
 LOCK_WAIT_SECONDS = 15
 
 

@@ -145,3 +145,10 @@ def test_the_cron_jobs_are_what_kubernetes_understands(tmp_path: Path) -> None:
         arguments = next(value for key, value in task.items() if key.startswith("finaegis.runbook."))
         assert arguments["config_file"].startswith(pod["containers"][0]["volumeMounts"][1]["mountPath"])
         assert pod["restartPolicy"] == "Never" and job["spec"]["concurrencyPolicy"] == "Forbid"
+
+
+def test_where_there_is_no_backup_the_verdict_says_so(server: MysqlServer, tmp_path: Path) -> None:
+    record, output, code = run(tmp_path, server, backup_now=False)
+    assert code == 0, output
+    assert (record["outcome"], record["verdict"]) == ("completed", "critical"), record
+    assert record["message"] == "There is no whole backup." and record["path"] is None

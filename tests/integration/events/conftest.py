@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from integration.events.stores import Captured
 from integration.mysql.conftest import either_server, mysql9_server
@@ -16,3 +18,11 @@ def captured(mysql_server: MysqlServer) -> Captured:
     store = Captured(mysql_server)
     store.load()
     return store
+
+
+@pytest.fixture
+def dest(tmp_path: Path) -> Path:
+    """A place for an archive."""
+    path = tmp_path / "archive"
+    path.mkdir()
+    return path

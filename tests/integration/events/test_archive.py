@@ -38,13 +38,6 @@ def store(captured: Captured) -> str:
     return captured.copy(captured.server, "archive_store")
 
 
-@pytest.fixture
-def dest(tmp_path: Path) -> Path:
-    path = tmp_path / "archive"
-    path.mkdir()
-    return path
-
-
 def move(captured: Captured, database: str, dest: Path | str, check: bool = False, **more: Any) -> dict[str, Any]:
     asked = {
         "tables": ["stored_events"],

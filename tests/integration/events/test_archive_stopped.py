@@ -26,13 +26,6 @@ def store(captured: Captured) -> str:
     return captured.copy(captured.server, "archive_stopped")
 
 
-@pytest.fixture
-def dest(tmp_path: Path) -> Path:
-    path = tmp_path / "archive"
-    path.mkdir()
-    return path
-
-
 def until(seen: Callable[[], object]) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while not seen():

@@ -52,12 +52,7 @@ def bank(mysql_server: MysqlServer, redis_server: RedisServer, tmp_path_factory:
 
 @pytest.fixture
 def place(bank: Bank, mysql_server: MysqlServer, redis_server: RedisServer, tmp_path: Path) -> Environment:
-    more = {
-        "runbook_database": DATABASE,
-        "runbook_app_dir": str(bank.home),
-        "runbook_queue_prefix": bank.queue_prefix,
-    }
-    return Environment(tmp_path, mysql_server, redis_server, more)
+    return Environment.of_bank(bank, DATABASE, tmp_path, mysql_server, redis_server)
 
 
 def named(role: str, **inputs: object) -> dict[str, object]:

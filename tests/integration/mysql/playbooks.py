@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from integration.bank import Bank
 from integration.runner import ansible_playbook
 from integration.servers import MysqlServer, RedisServer
 
@@ -20,6 +21,16 @@ class Environment:
     mysql: MysqlServer
     redis: RedisServer
     more: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_bank(cls, bank: Bank, database: str, directory: Path, mysql: MysqlServer, redis: RedisServer) -> Environment:
+        """With a bank's application on its application hosts."""
+        more = {
+            "runbook_database": database,
+            "runbook_app_dir": str(bank.home),
+            "runbook_queue_prefix": bank.queue_prefix,
+        }
+        return cls(directory, mysql, redis, more)
 
     @property
     def records(self) -> Path:

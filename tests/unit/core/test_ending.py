@@ -44,6 +44,19 @@ def test_what_was_begun_is_known_before_it_acts() -> None:
     assert begun
 
 
+def test_cleaning_up_may_start_something_too() -> None:
+    cleaned = []
+    with pytest.raises(Failed), ends_when_asked("The work"):
+        try:
+            with in_one_piece():
+                ask()
+        finally:
+            with in_one_piece():
+                cleaned.append("a program")
+            cleaned.append("known")
+    assert cleaned == ["a program", "known"]
+
+
 def test_an_error_in_one_piece_stays_the_error() -> None:
     with pytest.raises(OSError, match="no program"), ends_when_asked("The work"), in_one_piece():
         ask()
