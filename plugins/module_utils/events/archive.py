@@ -19,7 +19,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import Any, Callable, Deque, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from ..core.errors import Failed
 from ..core.times import iso
@@ -34,6 +34,8 @@ from .stores import Table
 #: Waiting for a row lock took too long, a deadlock: the transaction is undone and can be tried again.
 _AGAIN = (1205, 1213)
 _TRIES = 5
+#: Files written while the events of another leave the table, so that neither waits for the other.
+_AHEAD = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +54,6 @@ class Done:
 
     moved: int = 0
     went_on: int = 0
-    bytes: int = 0
 
 
 class Stop:
@@ -102,74 +103,79 @@ class Mover:
         self._archive, self._settings, self._stop, self._pause = archive, settings, stop, pause
         self.done = Done()
 
-    def archive(self, planner: Planner) -> None:
-        """Go on with what an earlier run left, then move what the planner says."""
+    def archive(self, planner: Planner, decide: bool) -> None:
+        """Go on with what an earlier run left, then move what the planner says. ``decide``: it said so long ago and must look again."""
         self._archive.clean()
         for segment in [one for one in self._archive.segments if one.state == WRITTEN]:
             self.done.went_on += segment.events
-            if not self._leave(segment, self._prove(segment)):
+            if not self._delete(segment, self._prove(segment)):
                 return
-        planner.keep_decisions(self._reader)
-        after, rows = None, self._settings.segment_rows
+            decide = True
+        if decide:
+            for _unused in planner.decisions(self._reader):
+                pass
+        after, number = None, len(self._archive.segments)
+        leaving: Deque[Future[bool]] = collections.deque()
         with ThreadPoolExecutor(1) as pool:
-            leaving: Optional[Tuple[Segment, Future[bool]]] = None
             while not self._stop.look():
-                ids = planner.next_ids(self._reader, after, rows)
+                ids = planner.next_ids(self._reader, after, self._settings.segment_rows)
                 if not ids:
                     break
-                segment = self._write(ids)
+                number += 1
+                segment, proofs = self._write(self._archive.name(number), ids)
                 after = segment.last
-                proofs = self._prove(segment)
-                if leaving and not self._left(*leaving):
-                    # It was written for nothing, and nothing of it is noted: the next run writes it again.
-                    self._archive.storage.delete(segment.file)
-                    return
-                self._archive.segments.append(segment)
-                self._archive.save()
-                leaving = (segment, pool.submit(self._delete, segment, proofs))
-            if leaving:
-                self._left(*leaving)
+                leaving.append(pool.submit(self._leave, segment, proofs, leaving[-1] if leaving else None))
+                if len(leaving) > _AHEAD:
+                    leaving.popleft().result()
+        if leaving:
+            leaving[-1].result()
 
-    def _write(self, ids: Sequence[str]) -> Segment:
+    def _leave(self, segment: Segment, proofs: List[Proof], before: Optional[Future[bool]]) -> bool:
+        """Note a file and take its events out of the table, once those of the file ``before`` it are gone."""
+        if before and not before.result():
+            # It was written for nothing, and nothing of it is noted: the next run writes it again.
+            self._archive.storage.delete(segment.file)
+            return False
+        self._archive.segments.append(segment)
+        self._archive.save()
+        return self._delete(segment, proofs)
+
+    def _write(self, name: str, ids: Sequence[str]) -> Tuple[Segment, List[Proof]]:
+        """Write a file and read it back; the proofs are made of the same bytes of the server as its lines."""
         keys = archive_rows.keys(self._table, self._columns, ids)
         step = self._settings.chunk_rows
-        chunks = (
-            archive_rows.lines(self._reader, self._table, self._columns, keys[at : at + step])
-            for at in range(0, len(keys), step)
-        )
+        proofs: List[Proof] = []
+        text = hashlib.sha256()
+
+        def chunks() -> Iterator[bytes]:
+            for at in range(0, len(keys), step):
+                part = slice(at, at + step)
+                made, digest = archive_rows.lines(self._reader, self._table, self._columns, keys[part])
+                proofs.append(Proof(list(ids[part]), digest))
+                text.update(made)
+                yield made
+
         size, seen = [0], hashlib.sha256()
-        name = self._archive.next_name()
-        self._archive.write(name, compressed(chunks, self._settings.compression_level, size, seen))
+        self._archive.write(name, compressed(chunks(), self._settings.compression_level, size, seen))
         columns = [[column.name, column.type] for column in self._columns]
         written = iso(time.time())
-        return Segment(name, WRITTEN, len(keys), size[0], seen.hexdigest(), keys[0], keys[-1], written, columns)
+        segment = Segment(name, WRITTEN, len(keys), size[0], seen.hexdigest(), keys[0], keys[-1], written, columns)
+        self._archive.read_back(segment, text.hexdigest())
+        return segment, proofs
 
     def _prove(self, segment: Segment) -> List[Proof]:
         return self._archive.prove(segment, str(self._table.key), self._settings.chunk_rows)
-
-    def _leave(self, segment: Segment, proofs: List[Proof]) -> bool:
-        if not self._delete(segment, proofs):
-            return False
-        self._note(segment)
-        return True
-
-    def _left(self, segment: Segment, leaving: Future[bool]) -> bool:
-        if not leaving.result():
-            return False
-        self._note(segment)
-        return True
-
-    def _note(self, segment: Segment) -> None:
-        segment.state = ARCHIVED
-        self._archive.save()
-        self.done.bytes += segment.bytes
 
     def _delete(self, segment: Segment, proofs: List[Proof]) -> bool:
         """Take the events of a file out of the table; False when it was stopped before the last one."""
         if self._stop.look_for_backup():
             return False
         # Neighbours would wait for each other: to see the end of a range the server locks the first event behind it.
-        return self._each(self._delete_chunk, segment, proofs[::2] + proofs[1::2])
+        if not self._each(self._delete_chunk, segment, proofs[::2] + proofs[1::2]):
+            return False
+        segment.state = ARCHIVED
+        self._archive.save()
+        return True
 
     def _each(self, work: Callable[[Connection, Segment, Any], int], segment: Segment, parts: Iterable[Any]) -> bool:
         """Do the transactions of a file, as many at a time as there are writers; False when it was stopped before the last one.
@@ -195,7 +201,7 @@ class Mover:
         """Delete those of the events that are still there, provided each is what was read back from the file."""
         columns = self._as_now(segment)
         keys = archive_rows.keys(self._table, columns, proof.ids)
-        there, digest = archive_rows.digest_in_table(writer, self._table, columns, keys, "FOR UPDATE")
+        there, digest = archive_rows.lock(writer, self._table, columns, keys)
         if there == 0:
             return 0
         if there != len(keys) or digest != proof.digest:
@@ -254,19 +260,19 @@ class Mover:
                 return
             segment.state = RESTORED
             self._archive.save()
-            self.done.bytes += segment.bytes
 
     def _restore_chunk(self, writer: Connection, segment: Segment, rows: List[archive_rows.Row]) -> int:
         columns = segment.described_columns()
         place = [column.name for column in columns].index(str(self._table.key))
         keys = archive_rows.keys(self._table, columns, [str(row[place]) for row in rows])
         wanted = archive_rows.digest(rows)
-        there, digest = archive_rows.digest_in_table(writer, self._table, columns, keys, "FOR UPDATE")
+        there, digest = archive_rows.lock(writer, self._table, columns, keys)
         if there == len(keys) and digest == wanted:
             return 0
         present = {str(key) for key in (self._compare(writer, segment, keys) if there else [])}
         missing = [row for row in rows if row[place] not in present]
-        archive_rows.insert(writer, self._table, columns, missing)
+        if missing:
+            archive_rows.insert(writer, self._table, columns, missing)
         if archive_rows.digest_in_table(writer, self._table, columns, keys) != (len(keys), wanted):
             raise Failed(
                 "The events of %s did not come back as they are in %s; this transaction was undone."

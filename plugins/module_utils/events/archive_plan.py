@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..mysql.connection import Connection
@@ -83,10 +84,6 @@ def decide(one: Aggregate, keep_latest: int) -> Tuple[Optional[Slice], str]:
     return (Slice(one.uuid, one.first, upto), "") if upto >= one.first else (None, NOTHING_OLD)
 
 
-#: A table of the session's own with the decisions, so that events go in the order of their ids: those of one aggregate lie far apart.
-_CUTS = "finaegis_archive_cuts"
-
-
 class Planner:
     """Goes through the aggregates that have snapshots. ``settled_id``: events with higher ids are too young; None, all are."""
 
@@ -95,16 +92,29 @@ class Planner:
     ) -> None:
         self._connection, self._events, self._snapshots = connection, events, snapshots
         self._settled, self._keep_latest = settled_id, keep_latest
+        # A table of a session's own, so that events go in the order of their ids: those of one aggregate lie far apart.
+        own = hashlib.sha256(events.label.encode()).hexdigest()[:16]
+        self._cuts = "%s.finaegis_archive_cuts_%s" % (name_sql(events.schema), own)
 
-    def decisions(self) -> Iterator[Tuple[Optional[Slice], str]]:
-        """What ``decide`` says of each, read in ranges of uuids."""
+    def decisions(self, session: Optional[Connection] = None) -> Iterator[Tuple[Optional[Slice], str]]:
+        """What ``decide`` says of each, read in ranges of uuids; what may go is kept in ``session``, where ``next_ids`` asks."""
+        if session is not None:
+            session.rows("DROP TEMPORARY TABLE IF EXISTS " + self._cuts)
+            session.rows(
+                "CREATE TEMPORARY TABLE %s (PRIMARY KEY (aggregate_uuid)) SELECT aggregate_uuid, aggregate_version AS upto FROM %s "
+                "WHERE FALSE" % (self._cuts, self._events.sql)
+            )
         after = None
         while True:
             part = key_range(self._connection, self._snapshots.sql, "aggregate_uuid", after, None, AGGREGATES)
             if part is None:
                 return
-            for one in self._aggregates(*within("s.aggregate_uuid", part)):
-                yield decide(one, self._keep_latest)
+            found = [decide(one, self._keep_latest) for one in self._aggregates(*within("s.aggregate_uuid", part))]
+            cuts = [value for one, _reason in found if one is not None for value in (one.uuid, one.last)]
+            if session is not None and cuts:
+                marked = ", ".join(["(%s, %s)"] * (len(cuts) // 2))
+                session.rows("INSERT INTO %s VALUES %s" % (self._cuts, marked), cuts)
+            yield from found
             if not part.full:
                 return
             after = part.upto
@@ -119,27 +129,6 @@ class Planner:
             )
         )
 
-    def keep_decisions(self, session: Connection) -> None:
-        """Decide anew, and put what may go into a temporary table of ``session``, which ``next_ids`` asks."""
-        session.rows("DROP TEMPORARY TABLE IF EXISTS %s.%s" % (name_sql(self._events.schema), _CUTS))
-        session.rows(
-            "CREATE TEMPORARY TABLE %s.%s (PRIMARY KEY (aggregate_uuid)) SELECT aggregate_uuid, aggregate_version AS upto FROM %s "
-            "WHERE FALSE" % (name_sql(self._events.schema), _CUTS, self._events.sql)
-        )
-        found: List[Any] = []
-        for one, _reason in self.decisions():
-            if one is not None:
-                found += [one.uuid, one.last]
-            if len(found) >= 2 * AGGREGATES:
-                self._keep(session, found)
-                found = []
-        if found:
-            self._keep(session, found)
-
-    def _keep(self, session: Connection, found: List[Any]) -> None:
-        values = ", ".join(["(%s, %s)"] * (len(found) // 2))
-        session.rows("INSERT INTO %s.%s VALUES %s" % (name_sql(self._events.schema), _CUTS, values), found)
-
     def next_ids(self, session: Connection, after: Any, rows: int) -> List[str]:
         """The ids of the next events that may go, at most ``rows``, in the order of the ids."""
         if self._settled is None:
@@ -148,7 +137,7 @@ class Planner:
         where, args = within(key, Range(after, self._settled, False))
         found = session.value(
             f"SELECT GROUP_CONCAT(r.id ORDER BY r.id) FROM (SELECT STRAIGHT_JOIN {key} AS id FROM {self._events.sql} e "
-            f"JOIN {name_sql(self._events.schema)}.{_CUTS} c ON c.aggregate_uuid = e.aggregate_uuid "
+            f"JOIN {self._cuts} c ON c.aggregate_uuid = e.aggregate_uuid "
             f"WHERE {where} AND e.aggregate_version <= c.upto ORDER BY {key} LIMIT %s) r",
             [*args, rows],
         )

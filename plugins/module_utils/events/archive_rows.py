@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Iterable, List, Optional, Sequence, Tuple
 
 from ..core.errors import BadInput, Refused
 from ..mysql.connection import Connection
@@ -22,8 +22,8 @@ _TEXTS = frozenset(
 _BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
 
 #: What the server puts for NULL, behind each event and between the values of one. JSON holds no control character as it is.
-_NULL, _END, _NEXT_VALUE = "\x1d", "\x1e", "\x1f"
-_OTHERS = bytes(range(0x1D))
+_NULL, _END, _NEXT_VALUE = b"\x1d", b"\x1e", b"\x1f"
+_OTHERS = range(0x1D)
 
 #: The values of one event as texts, None for NULL, in the order of the columns.
 Row = Tuple[Optional[str], ...]
@@ -55,7 +55,7 @@ class Column:
     def sent(self) -> str:
         """SQL for the value as text, with a mark of its own for NULL. CONCAT makes a text of a uuid, which could not be the mark."""
         text = "e." + name_sql(self.name) if self.plain else self.text
-        return "COALESCE(CONCAT(%s), '%s')" % (text, _NULL) if self.nullable else text
+        return "COALESCE(CONCAT(%s), '%s')" % (text, _NULL.decode()) if self.nullable else text
 
     @property
     def mark(self) -> str:
@@ -98,32 +98,55 @@ def hash_sql(columns: Sequence[Column]) -> str:
     return "SHA2(CONCAT_WS(CHAR(31), %s), 256)" % ", ".join(column.hashed for column in columns)
 
 
+def _texts(row: Row) -> bytes:
+    texts = ["\0" if text is None else text for text in row] if None in row else row
+    return "\x1f".join(texts).encode()  # type: ignore[arg-type]  # no None is left
+
+
 def row_hash(row: Row) -> str:
     """What ``hash_sql`` gives for the same event."""
-    texts = ["\0" if text is None else text for text in row] if None in row else row
-    return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()  # type: ignore[arg-type]  # no None is left
+    return hashlib.sha256(_texts(row)).hexdigest()
 
 
 def digest(rows: Sequence[Row]) -> str:
     """SHA-256 over the hashes of events in their order."""
-    return hashlib.sha256("".join(map(row_hash, rows)).encode()).hexdigest()
+    return _digest(map(_texts, rows))
+
+
+def _digest(texts: Iterable[bytes]) -> str:
+    return hashlib.sha256("".join([hashlib.sha256(text).hexdigest() for text in texts]).encode()).hexdigest()
 
 
 def digest_in_table(
-    connection: Connection, table: Table, columns: Sequence[Column], ids: Sequence[Any], lock: str = ""
+    connection: Connection, table: Table, columns: Sequence[Column], ids: Sequence[Any]
 ) -> Tuple[int, Optional[str]]:
-    """How many of the events ``ids`` are there, and their digest in the order of the ids. ``lock`` may be ``FOR UPDATE``."""
+    """How many of the events ``ids`` are there, and their digest in the order of the ids."""
+    return _digest_in_table(connection, table, columns, ids, "ORDER BY e.%s" % table.id, "")
+
+
+def lock(
+    connection: Connection, table: Table, columns: Sequence[Column], ids: Sequence[Any]
+) -> Tuple[int, Optional[str]]:
+    """The same, and locks them. The order is the one they are found in, which is that of the ids as far as the server likes: it takes
+    a third longer to sort. So another digest says that the events must be looked at one by one, not yet that one differs.
+    """
+    return _digest_in_table(connection, table, columns, ids, "", "FOR UPDATE")
+
+
+def _digest_in_table(
+    connection: Connection, table: Table, columns: Sequence[Column], ids: Sequence[Any], order: str, locking: str
+) -> Tuple[int, Optional[str]]:
     where, args = among(table, ids)
     row = connection.rows(
-        "SELECT COUNT(*) AS n, SHA2(GROUP_CONCAT(%s ORDER BY e.%s SEPARATOR ''), 256) AS digest FROM %s e WHERE %s %s"
-        % (hash_sql(columns), table.id, table.sql, where, lock),
+        "SELECT COUNT(*) AS n, SHA2(GROUP_CONCAT(%s %s SEPARATOR ''), 256) AS digest FROM %s e WHERE %s %s"
+        % (hash_sql(columns), order, table.sql, where, locking),
         args,
     )[0]
     return int(row["n"]), row["digest"]
 
 
-def lines(connection: Connection, table: Table, columns: Sequence[Column], ids: Sequence[Any]) -> bytes:
-    """The events ``ids``, one line of JSON each, in the order of the ids: an array of the values as texts.
+def lines(connection: Connection, table: Table, columns: Sequence[Column], ids: Sequence[Any]) -> Tuple[bytes, str]:
+    """The events ``ids``, one line of JSON each, in the order of the ids: an array of the values as texts. With them the events' digest.
 
     The server takes long to make JSON, so it sends the values as they are, unless they hold characters that make this ambiguous.
 
@@ -134,27 +157,39 @@ def lines(connection: Connection, table: Table, columns: Sequence[Column], ids: 
     row = connection.rows(
         "SELECT COALESCE(SUM(%s), 0) AS nulls, GROUP_CONCAT(CONCAT_WS('%s', %s), '%s' ORDER BY e.%s SEPARATOR '') AS found "
         "FROM %s e WHERE %s"
-        % (nulls, _NEXT_VALUE, ", ".join(each.sent for each in columns), _END, table.id, table.sql, where),
+        % (
+            nulls,
+            _NEXT_VALUE.decode(),
+            ", ".join(each.sent for each in columns),
+            _END.decode(),
+            table.id,
+            table.sql,
+            where,
+        ),
         args,
     )[0]
-    made = as_lines(row["found"] or "", len(ids), len(columns), int(row["nulls"]))
-    return made or _lines_by_server(connection, table, columns, ids)
+    made = as_lines((row["found"] or "").encode(), len(ids), len(columns), int(row["nulls"]))
+    if made is None:
+        text = _lines_by_server(connection, table, columns, ids)
+        made = text, digest(parse(text.split(b"\n")[:-1], columns))
+    return made
 
 
-def as_lines(found: str, events: int, width: int, nulls: int) -> Optional[bytes]:
-    """Lines of JSON from values with control characters between them; None when there are more or less of these than there should be,
-    or the end was cut off. Both at once can balance each other; the archive's digest, which is held against the server's before
-    anything is deleted, is what such lines do not pass.
+def as_lines(sent: bytes, events: int, width: int, nulls: int) -> Optional[Tuple[bytes, str]]:
+    """Lines of JSON and the events' digest from values with control characters between them; None when there are more or less of these
+    than there should be, or the end was cut off. Both at once can balance each other; the digest, which is held against the server's
+    before anything is deleted, is what such lines do not pass.
     """
-    raw = found.encode()
-    expected = {_END: events, _NEXT_VALUE: events * (width - 1), _NULL: nulls}
-    if any(raw.count(sign.encode()) != count for sign, count in expected.items()):
+    if not sent.endswith(_END) or sent.count(_NULL) != nulls or any(code in sent for code in _OTHERS):
         return None
-    if len(raw.translate(None, _OTHERS)) != len(raw) or not found.endswith(_END):
+    texts = (sent.replace(_NULL, b"\0") if nulls else sent)[:-1].split(_END)
+    body = sent[:-1].replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    made = body.replace(_NEXT_VALUE, b'","')
+    # How much it grew tells how often it was replaced; counting takes longer.
+    if len(texts) != events or len(made) - len(body) != 2 * events * (width - 1):
         return None
-    raw = raw[:-1].replace(b"\\", b"\\\\").replace(b'"', b'\\"')
-    raw = raw.replace(_END.encode(), b'"]\n["').replace(_NEXT_VALUE.encode(), b'","')
-    return (b'["' + raw + b'"]\n').replace(b'"%s"' % _NULL.encode(), b"null")
+    made = b'["' + made.replace(_END, b'"]\n["') + b'"]\n'
+    return made.replace(b'"%s"' % _NULL, b"null") if nulls else made, _digest(texts)
 
 
 def _lines_by_server(connection: Connection, table: Table, columns: Sequence[Column], ids: Sequence[Any]) -> bytes:

@@ -47,7 +47,7 @@ class Segment:
 
 @dataclasses.dataclass(frozen=True)
 class Proof:
-    """A few events as they were read back from a file: their ids and digest."""
+    """A few events as a file has them: their ids and digest."""
 
     ids: List[str]
     digest: str
@@ -93,8 +93,9 @@ class Archive:
                 "No event was deleted that is not archived. Check dest, its room and its rights, then run again: it goes on.",
             ) from error
 
-    def next_name(self) -> str:
-        return "events-%06d.jsonl.gz" % (len(self.segments) + 1)
+    @staticmethod
+    def name(number: int) -> str:
+        return "events-%06d.jsonl.gz" % number
 
     def clean(self) -> None:
         """Remove what runs left that were killed before they had noted it; those events are all in the table still."""
@@ -121,27 +122,48 @@ class Archive:
 
     def rows(self, segment: Segment, columns: Sequence[Column], chunk_rows: int) -> Iterator[List[Row]]:
         """The events of a file, some at a time. Whether it is the file that was written is known at its end."""
-        seen = hashlib.sha256()
-        gunzip = zlib.decompressobj(wbits=31)
         rest = b""
         whole: List[bytes] = []
         try:
-            for part in self.storage.read(segment.file):
-                seen.update(part)
-                whole += (rest + gunzip.decompress(part)).split(b"\n")
+            for part in self._text(segment):
+                whole += (rest + part).split(b"\n")
                 rest = whole.pop()
                 while len(whole) >= chunk_rows:
                     yield parse(whole[:chunk_rows], columns)
                     del whole[:chunk_rows]
             found = parse(whole, columns)
-        except (ValueError, TypeError, zlib.error) as error:
+        except (ValueError, TypeError) as error:
             raise self._bad(segment, "a line can't be read back (%s)" % error) from error
-        if rest or not gunzip.eof:
+        if rest:
+            raise self._bad(segment, "it ends in the middle")
+        if found:
+            yield found
+
+    def read_back(self, segment: Segment, text_sha256: str) -> None:
+        """Read a file that was just written back as a whole: the very lines that were made from the events.
+
+        :raises Failed: when anything differs.
+        """
+        text = hashlib.sha256()
+        for part in self._text(segment):
+            text.update(part)
+        if text.hexdigest() != text_sha256:
+            raise self._bad(segment, "its lines are other ones")
+
+    def _text(self, segment: Segment) -> Iterator[bytes]:
+        """What a file holds, some at a time; raises at its end when it is not the file that was written."""
+        seen = hashlib.sha256()
+        gunzip = zlib.decompressobj(wbits=31)
+        try:
+            for part in self.storage.read(segment.file):
+                seen.update(part)
+                yield gunzip.decompress(part)
+        except zlib.error as error:
+            raise self._bad(segment, "a line can't be read back (%s)" % error) from error
+        if not gunzip.eof:
             raise self._bad(segment, "it ends in the middle")
         if seen.hexdigest() != segment.sha256:
             raise self._bad(segment, "its SHA-256 is another one")
-        if found:
-            yield found
 
     def _bad(self, segment: Segment, what: str) -> Failed:
         return Failed(

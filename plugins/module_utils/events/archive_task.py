@@ -127,7 +127,7 @@ class Task:
                     mover = Mover(reader, writers, table, columns, archive, self._settings(), stop, pause)
                     try:
                         if one is not None:
-                            mover.archive(one)
+                            mover.archive(one, decide=row is not rows[0])
                         else:
                             mover.restore()
                         row.update(_done(mover, archive))
@@ -181,7 +181,7 @@ class Task:
         last = settled(planner, table, seconds, _AHEAD_SECONDS)
         one = Planner(planner, table, snapshots, last, self._params["keep_latest"] or 1)
         kept = row["kept"]
-        for part, reason in one.decisions():
+        for part, reason in one.decisions(None if self._check else reader):
             if part is None:
                 kept[reason] = kept.get(reason, 0) + 1
             else:

@@ -148,7 +148,7 @@ def test_the_catalogue_comes_back_and_knows_its_own_leftovers(tmp_path: Path) ->
     again.clean()
     left = sorted(path.name for path in (tmp_path / "x").iterdir())
     assert left == ["catalogue.json", "events-000001.jsonl.gz", "events-notes.txt"]
-    assert again.next_name() == "events-000002.jsonl.gz"
+    assert archive_store.Archive.name(2) == "events-000002.jsonl.gz"
 
 
 @pytest.mark.parametrize(
@@ -226,10 +226,12 @@ def test_lines_made_here_are_those_of_the_server_or_none_are_made(rows: list[lis
     rows = [["a" + odd, "b"], *rows]
     nulls = sum(text is None for row in rows for text in row)
     sent = "".join("\x1f".join("\x1d" if text is None else text for text in row) + "\x1e" for row in rows)
-    made = archive_rows.as_lines(sent, len(rows), 2, nulls)
+    made = archive_rows.as_lines(sent.encode(), len(rows), 2, nulls)
     if made is not None:
-        assert [json.loads(line) for line in made.splitlines()] == rows
+        text, digest = made
+        assert [json.loads(line) for line in text.splitlines()] == rows
+        assert digest == archive_rows.digest([tuple(row) for row in rows])
     ambiguous = any(character < " " for row in rows for text in row for character in text or "")
     assert (made is None) == ambiguous
     for cut in range(0 if ambiguous else len(sent)):
-        assert archive_rows.as_lines(sent[:cut], len(rows), 2, nulls) is None
+        assert archive_rows.as_lines(sent[:cut].encode(), len(rows), 2, nulls) is None
