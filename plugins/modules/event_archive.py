@@ -17,7 +17,7 @@ description:
     The last event of an aggregate always stays, because saving the aggregate compares its version.
   - A line is an array of the values of all columns, as texts, in the order of the columns that the archive's C(catalogue.json) names.
   - Each file is written, to disk or to S3, and read back from there as a whole before anything is deleted. Then its events leave the
-    table in small transactions. Each of these locks its events and compares them with what was read back; one that differs is left alone.
+    table in small transactions. Each of these locks its events and compares them with what the file has; one that differs is left alone.
   - It may be killed anywhere. The next run removes files that were not finished and goes on with those that were. Of S3 it ends
     unfinished uploads when they are older than a day.
 author:
@@ -102,7 +102,7 @@ options:
     type: int
     default: 1000
   segment_rows:
-    description: Events in one file, from 100 to 200000. It is what a kill costs at most, and what is read back at a time.
+    description: Events in one file, from 100 to 200000. Three files at most are written again after a kill.
     type: int
     default: 10000
   compression_level:

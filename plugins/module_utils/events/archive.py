@@ -4,8 +4,8 @@
 """Moving events of one table out into files, and back.
 
 Each file is written, made durable and read back as a whole; then it is noted in the catalogue; then its events leave the table in small
-transactions, each of which compares them, locked, with what was read back. So a run may be killed anywhere: a file that was not noted
-is removed, one that was noted is gone on with. While one file's events leave the table, the next file is written.
+transactions, each of which compares them, locked, with what the file has. So a run may be killed anywhere: files that were not noted
+are removed, one that was noted is gone on with. While one file's events leave the table, the next files are written.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ class Stop:
 
 
 class Mover:
-    """One table and its archive. ``reader`` and ``writers`` are sessions in UTC; ``pause`` holds still while replicas lag."""
+    """One table and its archive. ``reader`` and ``writers`` are sessions in UTC, the reader's has what the planner decided; ``pause``
+    holds still while replicas lag.
+    """
 
     def __init__(
         self,
@@ -141,7 +143,9 @@ class Mover:
         return self._delete(segment, proofs)
 
     def _write(self, name: str, ids: Sequence[str]) -> Tuple[Segment, List[Proof]]:
-        """Write a file and read it back; the proofs are made of the same bytes of the server as its lines."""
+        """Write a file and read it back. It must give back the very lines, so what its events were is known without parsing them again:
+        lines and proofs are made of the same bytes.
+        """
         keys = archive_rows.keys(self._table, self._columns, ids)
         step = self._settings.chunk_rows
         proofs: List[Proof] = []
@@ -198,7 +202,7 @@ class Mover:
         return not stopped
 
     def _delete_chunk(self, writer: Connection, segment: Segment, proof: Proof) -> int:
-        """Delete those of the events that are still there, provided each is what was read back from the file."""
+        """Delete those of the events that are still there, provided each is what the file has."""
         columns = self._as_now(segment)
         keys = archive_rows.keys(self._table, columns, proof.ids)
         there, digest = archive_rows.lock(writer, self._table, columns, keys)

@@ -22,7 +22,13 @@ from ansible_collections.finaegis.runbook.plugins.module_utils.core.errors impor
     Refused,
     RunbookError,
 )
-from ansible_collections.finaegis.runbook.plugins.module_utils.events import archive_task, verify_task
+from ansible_collections.finaegis.runbook.plugins.module_utils.events import archive as archive_run
+from ansible_collections.finaegis.runbook.plugins.module_utils.events import (
+    archive_rows,
+    archive_store,
+    archive_task,
+    verify_task,
+)
 from ansible_collections.finaegis.runbook.plugins.modules import event_archive, event_store_verify
 from integration.events.direct import options
 from integration.events.stores import Captured
@@ -221,6 +227,47 @@ def test_all_columns_come_back_whatever_they_hold(captured: Captured, store: str
     # Restored by a session of another time zone, on another day.
     move(captured, store, dest, state="restored", time_zone="+05:30")
     assert rows(captured, store) == before
+
+
+def test_events_found_in_another_order_are_compared_one_by_one(
+    captured: Captured, store: str, dest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, may_go, lock = rows(captured, store), covered(captured, store), archive_rows.lock
+    monkeypatch.setattr(archive_rows, "lock", lambda *args: (lock(*args)[0], "another"))
+    assert move(captured, store, dest)["moved"] == len(may_go)
+    monkeypatch.setattr(archive_store.Archive, "save", lambda self: None)
+    assert move(captured, store, dest, state="restored")["moved"] == len(may_go)
+    assert move(captured, store, dest, state="restored")["moved"] == 0, (
+        "the catalogue does not say so, but all are there"
+    )
+    assert rows(captured, store) == before
+
+
+def test_what_a_second_table_may_lose_is_decided_when_its_turn_comes(
+    captured: Captured, store: str, dest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go, move_one = covered(captured, store), archive_run.Mover.archive
+    captured.run(
+        captured.server,
+        store,
+        "CREATE TABLE ledger LIKE stored_events",
+        "CREATE TABLE ledger_states LIKE snapshots",
+        "INSERT INTO ledger SELECT * FROM stored_events",
+        "INSERT INTO ledger_states SELECT * FROM snapshots",
+    )
+
+    def emptied(self: Any, planner: Any, decide: bool) -> None:
+        move_one(self, planner, decide)
+        captured.run(captured.server, store, "UPDATE snapshots SET state = '[]'")
+
+    monkeypatch.setattr(archive_run.Mover, "archive", emptied)
+    names = {"snapshots": "stored_events", "ledger_states": "ledger"}
+    both = {"tables": ["ledger", "stored_events"], "snapshots": names}
+    done = move(captured, store, dest, **both)
+    assert [(one["table"], one["moved"]) for one in done["tables"]] == [("ledger", len(may_go)), ("stored_events", 0)]
+    monkeypatch.undo()
+    captured.run(captured.server, store, "UPDATE snapshots s JOIN ledger_states l USING (id) SET s.state = l.state")
+    assert move(captured, store, dest, **both)["moved"] == len(may_go)
 
 
 def test_events_that_came_back_can_go_again(captured: Captured, store: str, dest: Path) -> None:

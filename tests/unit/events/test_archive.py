@@ -137,6 +137,17 @@ def test_a_file_that_is_not_believed(
         one.prove(one.segments[0], "id", 2)
 
 
+def test_a_file_just_written_must_give_back_the_very_lines(tmp_path: Path) -> None:
+    text = b"\n".join(LINES) + b"\n"
+    one = archive(tmp_path, text)
+    one.read_back(one.segments[0], hashlib.sha256(text).hexdigest())
+    with pytest.raises(Failed, match="its lines are other ones"):
+        one.read_back(one.segments[0], hashlib.sha256(text.replace(b"B", b"b")).hexdigest())
+    one.storage.put("events-000001.jsonl.gz", gzip.compress(text + b"\n"))
+    with pytest.raises(Failed, match="its SHA-256 is another one"):
+        one.read_back(one.segments[0], hashlib.sha256(text).hexdigest())
+
+
 def test_the_catalogue_comes_back_and_knows_its_own_leftovers(tmp_path: Path) -> None:
     one = archive(tmp_path, b"\n".join(LINES) + b"\n")
     one.save()
